@@ -1,0 +1,1 @@
+"""The shared vocabulary: frozen records, no behaviour beyond derived values."""
