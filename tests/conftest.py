@@ -36,7 +36,10 @@ def pytest_runtest_setup(item):
     for mark in item.iter_markers("needs"):
         for name in mark.args:
             if not FOUND[name]():
-                pytest.skip(f"needs {name}: not found on this machine")
+                reason = f"needs {name}: not found on this machine"
+                if os.environ.get("SERVEMARK_NEEDS") == "required":
+                    pytest.fail(reason)
+                pytest.skip(reason)
 
 
 @pytest.fixture

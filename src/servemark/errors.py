@@ -14,11 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from servemark.domain.memory import MemoryBudget
-
+from typing import Any
 
 class ServemarkError(Exception):
     """Root of the tree. `exit_code` is what the command line returns for it."""
@@ -73,11 +69,11 @@ class EndpointError(InputError):
 
 
 class DoesNotFit(ServemarkError):
-    """The deployment does not fit in memory; `budget` holds the sum that failed."""
+    """The deployment does not fit in memory; `budget`, a `domain.memory.MemoryBudget`, holds the sum."""
 
     exit_code = 3
 
-    def __init__(self, message: str, budget: MemoryBudget) -> None:
+    def __init__(self, message: str, budget: Any) -> None:
         self.budget = budget
         super().__init__(message)
 

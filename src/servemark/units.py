@@ -143,6 +143,10 @@ def _three(value: float) -> str:
     """Three significant digits without an exponent, thousands grouped."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "-"
-    digits = max(0, 2 - math.floor(math.log10(abs(value)) + 1e-9))
-    rounded = round(value, 2 - math.floor(math.log10(abs(value)) + 1e-9))
-    return f"{rounded:,.{digits}f}"
+    rounded = round(value, 2 - _magnitude(value))
+    return f"{rounded:,.{max(0, 2 - _magnitude(rounded))}f}"
+
+
+def _magnitude(value: float) -> int:
+    """Power of ten of the leading digit."""
+    return math.floor(math.log10(abs(value)) + 1e-9)

@@ -31,6 +31,8 @@ class Link(Record, frozen=True, kw_only=True):
     bandwidth_bytes_per_s: float
     spans_gpus: int = 8
     """How many GPUs one such domain joins at most (a bridge joins 2)."""
+    optional: bool = False
+    """A bridge that is bought apart: not there unless `Node.bridged` says so."""
 
 
 class Gpu(Record, frozen=True, kw_only=True):
@@ -92,9 +94,13 @@ class Node(Record, frozen=True, kw_only=True):
     gpus: int = 1
     peer_to_peer: bool = True
     """False when PCIe transfers between GPUs bounce through host memory."""
+    bridged: bool = False
+    """The optional bridge between the GPUs is fitted."""
 
     @property
     def link(self) -> Link:
         """The link that collectives run over: the GPU link where it spans the group, else PCIe."""
         link = self.gpu.link
-        return link if link is not None and self.gpus <= link.spans_gpus else self.gpu.pcie
+        if link is None or self.gpus > link.spans_gpus or (link.optional and not self.bridged):
+            return self.gpu.pcie
+        return link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from servemark.domain.deployment import Deployment
 from servemark.domain.record import Record
 
 
@@ -36,3 +37,17 @@ class MemoryBudget(Record, frozen=True, kw_only=True):
     """How much is missing per GPU when it does not fit."""
     sum: str = ""
     """The addition in words, for people."""
+
+
+class Fit(Record, frozen=True, kw_only=True):
+    """Whether a deployment fits, with the budget of one of its GPUs."""
+
+    deployment: Deployment
+    memory: MemoryBudget
+    sequence_tokens: int
+    """Length of the sequence that has to fit beside the weights."""
+
+    @property
+    def sequences(self) -> int:
+        """Sequences of that length that one replica's KV pool holds at once."""
+        return self.memory.kv_tokens // max(1, self.sequence_tokens)

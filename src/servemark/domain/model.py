@@ -139,6 +139,29 @@ class ModelArch(Record, frozen=True, kw_only=True):
         active = sum(g.count * group_params(g, self.hidden, active=True) for g in self.groups)
         return active + self.vocab * self.hidden + self.other_params
 
+    @property
+    def feedforward_kind(self) -> Literal["dense", "moe"]:
+        """`moe` as soon as one group routes tokens to experts."""
+        return "moe" if any(isinstance(g.feedforward, Moe) for g in self.groups) else "dense"
+
+    @property
+    def attention_kind(self) -> str:
+        """Attention kinds of the groups: `gqa`, `mha`, `mla`, `gqa+sliding`, `linear+gqa` ..."""
+        return "+".join(sorted({attention_kind(g.attention) for g in self.groups}))
+
+
+def attention_kind(attention: AttentionKind) -> str:
+    """The field's short word for one layer's attention."""
+    match attention:
+        case LatentAttention():
+            return "mla"
+        case LinearAttention():
+            return "linear"
+        case Attention(window_tokens=window) if window is not None:
+            return "sliding"
+        case Attention(heads=heads, kv_heads=kv_heads):
+            return "mha" if heads == kv_heads else "mqa" if kv_heads == 1 else "gqa"
+
 
 def attention_params(attention: AttentionKind, hidden: int) -> int:
     """Parameters of one layer's attention: projections, biases, query/key norms."""
@@ -188,6 +211,9 @@ class Precision(Record, frozen=True, kw_only=True):
     """Key into `Gpu.dense_flop_per_s` where the unit exists; else the maths runs in 16 bits."""
     quantized: bool = False
     """Quantized checkpoints keep embeddings, head and norms in 16 bits."""
+    covers: Literal["layers", "experts", "all"] = "layers"
+    """What a quantized checkpoint stores in this format: the matrices of all layers; the routed experts
+    alone (gpt-oss); or the embeddings too (GGUF files)."""
 
 
 PRECISIONS: Final[dict[str, Precision]] = {
@@ -202,9 +228,11 @@ PRECISIONS: Final[dict[str, Precision]] = {
         Precision(key="int4", bytes_per_value=0.5 + 2.5 / 128, compute="bf16", quantized=True),
         # NVFP4: one FP8 scale per 16 values; MXFP4: one 8-bit exponent per 32
         Precision(key="fp4", bytes_per_value=0.5 + 1 / 16, compute="fp4", quantized=True),
-        Precision(key="mxfp4", bytes_per_value=0.5 + 1 / 32, compute="fp4", quantized=True),
+        Precision(
+            key="mxfp4", bytes_per_value=0.5 + 1 / 32, compute="fp4", quantized=True, covers="experts"
+        ),
         # llama.cpp's mix averages 4.85 bits per weight over a Llama's matrices
-        Precision(key="q4_k_m", bytes_per_value=4.85 / 8, compute="fp16", quantized=True),
+        Precision(key="q4_k_m", bytes_per_value=4.85 / 8, compute="fp16", quantized=True, covers="all"),
     )
 }
 """Number formats by key. Sources: OCP Microscaling spec v1.0 (MXFP4), NVIDIA NVFP4 notes."""

@@ -46,9 +46,12 @@ class Rate(Record, tag="rate", frozen=True, kw_only=True):
     """Open loop: requests arrive whether or not earlier ones have ended."""
 
     per_s: float
-    process: Literal["constant", "poisson", "gamma"] = "poisson"
+    process: Literal["constant", "poisson", "gamma", "quantiles"] = "poisson"
     burstiness: float = 1.0
     """Coefficient of variation of the gaps of the gamma process; 1 = Poisson."""
+    gap_knots: tuple[tuple[float, float], ...] = ()
+    """For `quantiles`: independent gaps by inverse transform through (probability, gap) knots, linear in
+    the log of the gap and scaled to the mean gap 1 / `per_s`."""
 
 
 class Replay(Record, tag="trace", frozen=True, kw_only=True):

@@ -1,0 +1,46 @@
+# Two commands: `make demo` and `make test`. Both need only Python >= 3.11, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_ARGS ?=
+
+.PHONY: demo test lint types unit snapshots bench accuracy clean
+
+demo: $(VENV)/.demo
+	$(BIN)/servemark demo $(DEMO_ARGS)
+
+test: lint types unit
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/pyright
+
+unit: $(VENV)/.test
+	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+# Rewrites the stored renderings after a change that was meant.
+snapshots: $(VENV)/.test
+	$(BIN)/pytest --snapshot-update tests/reports
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/closed_form.py
+	$(BIN)/python benchmarks/simulator.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Servemark needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m pip install --quiet --target $(VENV).tool virtualenv && PYTHONPATH=$(VENV).tool $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(VENV)/.demo: pyproject.toml constraints.txt hatch_build.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt hatch_build.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,test]'
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) $(VENV).tool build dist .pytest_cache .ruff_cache .hypothesis src/servemark/reports/data/vega-bundle.js

@@ -1,0 +1,5 @@
+"""`python -m servemark`."""
+
+from servemark.faces.cli import main
+
+main()

@@ -1,0 +1,170 @@
+"""`fit` and `predict`: memory and closed-form capacity of a deployment, without a GPU."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+
+from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
+from servemark.api.loads import (
+    Numbers,
+    default_loads,
+    fixed_workload,
+    parse_rates,
+    parse_slos,
+    parse_tokens,
+    parse_users,
+)
+from servemark.api.provenance import provenance
+from servemark.capacity.answer import capacity_of
+from servemark.domain.lengths import mean_tokens
+from servemark.domain.deployment import Deployment
+from servemark.domain.memory import Fit, MemoryBudget
+from servemark.domain.run import Run
+from servemark.domain.workload import Load, Workload
+from servemark.errors import InputError
+from servemark.physics.levels import closed_form_level
+from servemark.physics.memory import memory_budget, require_fit
+from servemark.stats.verdicts import judge
+from servemark.store.folders import create_run
+from servemark.traffic.profiles import find_profile
+
+
+def fit(
+    model: str | None = None,
+    /,
+    *,
+    input: int | str | None = None,
+    output: int | str | None = None,
+    **options: Unpack[DeploymentOptions],
+) -> Fit:
+    """Does it fit? The memory budget of one GPU, part by part.
+
+    Args:
+        model: model key, path of a config.json, or hub id (see `servemark models`).
+        input: input tokens of the sequence that must fit (default 512).
+        output: its output tokens (default 128).
+
+    Returns:
+        The budget; `memory.fits` is False where it does not fit, with what is missing.
+
+    Raises:
+        InputError: unknown names or impossible options.
+    """
+    deployment = build_deployment(model, options)
+    tokens = parse_tokens(input, 512, "input") + parse_tokens(output, 128, "output")
+    _check_context(deployment.model.max_context_tokens, tokens)
+    budget = memory_budget(deployment, sequence_tokens=tokens)
+    return Fit(deployment=deployment, memory=budget, sequence_tokens=tokens)
+
+
+def predict(
+    model: str | None = None,
+    /,
+    *,
+    users: Numbers | None = None,
+    rate: Numbers | None = None,
+    input: int | str | None = None,
+    output: int | str | None = None,
+    traffic: str | None = None,
+    slo: str | None = None,
+    runs: Path | None = None,
+    **options: Unpack[DeploymentOptions],
+) -> Run:
+    """Predict latency, throughput and capacity in closed form: instant, no GPU.
+
+    Args:
+        model: model key, path of a config.json, or hub id.
+        users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
+        rate: open loop: request rates, e.g. 1,2,3/s.
+        input: input tokens (default 512).
+        output: output tokens (default 128).
+        traffic: take the lengths (and without --users the rate) of a traffic profile.
+        slo: promises, e.g. ttft_p95=2s,tpot_p95=50ms.
+        runs: folder that keeps the run.
+
+    Raises:
+        InputError: unknown names or impossible quantities.
+        DoesNotFit: the deployment does not fit in memory.
+    """
+    slos = parse_slos(slo)
+    workload, loads = closed_form_question(users, rate, input, output, traffic)
+    deployment = build_deployment(model, options)
+    budget = fitting_budget(deployment, workload)
+    coefficients = coefficients_of(deployment)
+    levels = tuple(
+        judge(closed_form_level(deployment, coefficients, budget, load, workload), slos) for load in loads
+    )
+    run = Run(
+        origin="predicted",
+        method="closed form",
+        title=deployment.title,
+        deployment=deployment,
+        workload=workload,
+        slos=slos,
+        memory=budget,
+        coefficients=coefficients,
+        levels=levels,
+        capacity=capacity_of(levels) if slos else None,
+        provenance=provenance(seed=0),
+    )
+    return kept(run, runs)
+
+
+def closed_form_question(
+    users: Numbers | None,
+    rate: Numbers | None,
+    input: int | str | None,
+    output: int | str | None,
+    traffic: str | None,
+) -> tuple[Workload, tuple[Load, ...]]:
+    """The workload and the loads that the options ask for."""
+    if users is not None and rate is not None:
+        raise InputError("rate", expected="either --users or --rate", found="both")
+    loads: tuple[Load, ...] = (
+        parse_users(users) if users is not None else parse_rates(rate) if rate is not None else ()
+    )
+    if traffic is None:
+        return fixed_workload(input, output), default_loads(loads)
+    if input is not None or output is not None:
+        raise InputError(
+            "traffic", expected="lengths from --traffic or from --input and --output", found="both"
+        )
+    profile = find_profile(traffic, path="traffic")
+    return profile.workload, loads or (profile.rate,)
+
+
+def kept(run: Run, runs: Path | None) -> Run:
+    """The run, stored under the next number when a folder is given."""
+    if runs is None:
+        return run
+    writer = create_run(Path(runs), run)
+    for index, level in enumerate(run.levels):
+        for record in level.requests:
+            writer.request(index, record)
+        for step in level.steps:
+            writer.step(index, step)
+    path = writer.finish(run)
+    return msgspec.structs.replace(run, id=path.name)
+
+
+def fitting_budget(deployment: Deployment, workload: Workload) -> MemoryBudget:
+    """The budget of a deployment that holds at least one sequence of the workload's mean length.
+
+    Raises:
+        InputError: the sequence is longer than the model's context.
+        DoesNotFit: the weights and one sequence do not fit.
+    """
+    tokens = math.ceil(mean_tokens(workload.input) + mean_tokens(workload.output))
+    _check_context(deployment.model.max_context_tokens, tokens)
+    return require_fit(deployment, sequence_tokens=tokens)
+
+
+def _check_context(limit_tokens: int, tokens: int) -> None:
+    if tokens > limit_tokens:
+        raise InputError(
+            "input", expected=f"input + output at most the model's {limit_tokens} tokens", found=tokens
+        )

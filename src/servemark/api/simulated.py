@@ -1,0 +1,229 @@
+"""`simulate` and `twin`: the deployment played on a simulated clock, or behind HTTP."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Unpack
+
+import msgspec
+
+from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
+from servemark.api.loads import (
+    Numbers,
+    default_loads,
+    existing_file,
+    fixed_workload,
+    parse_amount,
+    parse_duration,
+    parse_slos,
+)
+from servemark.api.prediction import closed_form_question, fitting_budget, kept
+from servemark.api.provenance import provenance
+from servemark.capacity.answer import capacity_of
+from servemark.domain.coefficients import Coefficients
+from servemark.domain.deployment import Deployment
+from servemark.domain.memory import MemoryBudget
+from servemark.domain.run import Level, Run
+from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users, Workload
+from servemark.errors import InputError
+from servemark.physics.memory import require_fit
+from servemark.physics.step import step_time
+from servemark.simulation.replicas import play
+from servemark.stats.summary import summarise
+from servemark.stats.verdicts import judge
+from servemark.traffic.arrivals import arrival_plan
+from servemark.traffic.traces import read_trace, scaled
+from servemark.twins.process import RunningTwin, start_twin
+from servemark.units import parse
+
+DEFAULT_SIMULATED_REQUESTS = 1000
+
+
+def simulate(
+    model: str | None = None,
+    /,
+    *,
+    users: Numbers | None = None,
+    rate: Numbers | None = None,
+    input: int | str | None = None,
+    output: int | str | None = None,
+    traffic: str | None = None,
+    trace: Path | None = None,
+    time_scale: float = 1.0,
+    requests: int | None = None,
+    duration: float | str | None = None,
+    warmup: int | None = None,
+    slo: str | None = None,
+    seed: int = 0,
+    runs: Path | None = None,
+    **options: Unpack[DeploymentOptions],
+) -> Run:
+    """Predict by playing every request through the engine's scheduler on a simulated clock.
+
+    Args:
+        model: model key, path of a config.json, or hub id.
+        users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
+        rate: open loop: request rates, e.g. 1,2,3/s (Poisson).
+        input: input tokens (default 512).
+        output: output tokens (default 128).
+        traffic: arrivals and lengths of a traffic profile, e.g. azure-conversation.
+        trace: replay a recorded trace (Azure CSV, Mooncake JSONL, BurstGPT CSV, servemark JSONL).
+        time_scale: 2 plays the trace twice as fast.
+        requests: requests of a level (default 1000; of a trace: all).
+        duration: length of a level instead, e.g. 10min, in simulated time.
+        warmup: requests before the level (default: one per user, or a tenth of the requests).
+        slo: promises, e.g. ttft_p95=2s,tpot_p95=50ms.
+        seed: the same seed gives the same run.
+        runs: folder that keeps the run.
+
+    Raises:
+        InputError: unknown names, impossible quantities, a malformed trace row.
+        DoesNotFit: the deployment does not fit in memory.
+    """
+    slos = parse_slos(slo)
+    amount = parse_amount(requests, "requests", minimum=1)
+    duration_s = parse_duration(duration)
+    if amount is not None and duration_s is not None:
+        raise InputError("duration", expected="either --requests or --duration", found="both")
+    parse_amount(warmup, "warmup", minimum=0)
+    deployment = build_deployment(model, options)
+    if trace is not None:
+        plan = _trace_plan(trace, time_scale, seed, (users, rate, input, output, traffic))
+        workload, plans = (
+            Workload(profile=plan.load.name if isinstance(plan.load, Replay) else None),
+            [plan],
+        )
+        budget = require_fit(deployment)
+        amount = amount or (len(plan.requests) if duration_s is None else None)
+        warmup = warmup or 0
+    else:
+        workload, loads = closed_form_question(users, rate, input, output, traffic)
+        budget = fitting_budget(deployment, workload)
+        if duration_s is None:
+            amount = amount or DEFAULT_SIMULATED_REQUESTS
+        plans = [_plan(load, workload, seed, amount, warmup, duration_s) for load in loads]
+    coefficients = coefficients_of(deployment)
+    levels = tuple(
+        _play(plan, deployment, coefficients, budget, slos, (amount, duration_s, warmup)) for plan in plans
+    )
+    run = Run(
+        origin="predicted",
+        method="simulation",
+        title=deployment.title,
+        deployment=deployment,
+        workload=workload,
+        slos=slos,
+        memory=budget,
+        coefficients=coefficients,
+        levels=levels,
+        capacity=capacity_of(levels) if slos else None,
+        provenance=provenance(seed),
+    )
+    return kept(run, runs)
+
+
+def _trace_plan(path: Path, time_scale: float, seed: int, others: tuple[object, ...]) -> ArrivalPlan:
+    if any(other is not None for other in others):
+        raise InputError(
+            "trace", expected="a trace alone: it brings its arrivals and lengths", found="other loads"
+        )
+    if not time_scale > 0:
+        raise InputError("time_scale", expected="a factor above 0", found=time_scale)
+    trace = scaled(read_trace(existing_file(path, "trace")), time_scale)
+    return ArrivalPlan(
+        load=Replay(name=trace.name, time_scale=time_scale), seed=seed, requests=trace.requests
+    )
+
+
+def _warmup(load: Load, amount: int | None, warmup: int | None) -> int:
+    if warmup is not None:
+        return warmup
+    return load.users if isinstance(load, Users) else (amount or 0) // 10
+
+
+def _plan(
+    load: Load,
+    workload: Workload,
+    seed: int,
+    amount: int | None,
+    warmup: int | None,
+    duration_s: float | None,
+) -> ArrivalPlan:
+    count = None if amount is None else amount + _warmup(load, amount, warmup)
+    return arrival_plan(load, workload, seed=seed, requests=count, duration_s=duration_s)
+
+
+def _play(
+    plan: ArrivalPlan,
+    deployment: Deployment,
+    coefficients: Coefficients,
+    budget: MemoryBudget,
+    slos: tuple[Slo, ...],
+    size: tuple[int | None, float | None, int | None],
+) -> Level:
+    amount, duration_s, warmup = size
+    played = play(
+        plan,
+        step_time=step_time(deployment, coefficients),
+        engine=deployment.engine,
+        kv_blocks=budget.kv_blocks,
+        request_overhead_s=coefficients.request_overhead_s.value,
+        replicas=deployment.replicas,
+        router=deployment.router,
+        requests=amount,
+        duration_s=duration_s,
+        warmup=_warmup(plan.load, amount, warmup),
+    )
+    return judge(summarise(plan.load, played.requests, played.steps), slos)
+
+
+def twin(
+    model: str | None = None,
+    /,
+    *,
+    port: int = 8000,
+    time_factor: float = 1.0,
+    output: int | str | None = None,
+    max_waiting: int | None = None,
+    seed: int = 0,
+    log: Path | None = None,
+    **options: Unpack[DeploymentOptions],
+) -> RunningTwin:
+    """Start the deployment, simulated, behind an OpenAI-compatible endpoint on this machine.
+
+    Args:
+        model: model key, path of a config.json, or hub id.
+        port: loopback port; 0 takes a free one.
+        time_factor: 4 runs four times faster than real time; `/health` says so.
+        output: tokens of an answer that may stop by itself (default 128).
+        max_waiting: requests waiting beyond this get 503, as behind a gateway.
+        seed: the same seed gives the same texts.
+        log: file for the twin's log (default: a temporary one).
+
+    Returns:
+        The running twin, a context manager: `base_url`, `pid`, `stop()`.
+
+    Raises:
+        InputError: unknown names or impossible options.
+        DoesNotFit: the deployment does not fit in memory.
+        EngineError: the twin did not start.
+    """
+    deployment = build_deployment(model, options)
+    budget = require_fit(deployment)
+    if not 0 <= port <= 65535:
+        raise InputError("port", expected="0 to 65535", found=port)
+    factor = parse(time_factor, "tokens", path="time_factor")
+    if not 0 < factor <= 1000:
+        raise InputError("time_factor", expected="a factor above 0, at most 1000", found=time_factor)
+    return start_twin(
+        deployment,
+        coefficients_of(deployment),
+        kv_blocks=budget.kv_blocks,
+        port=port,
+        time_factor=factor,
+        seed=seed,
+        output=fixed_workload(None, output).output,
+        max_waiting=parse_amount(max_waiting, "max_waiting", minimum=0),
+        log_path=log or Path(tempfile.mkdtemp(prefix="servemark-twin-")) / "twin.log",
+    )

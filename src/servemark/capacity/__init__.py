@@ -1,0 +1,1 @@
+"""The highest load at which every promise holds, and the search for it."""

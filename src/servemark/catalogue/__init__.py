@@ -1,0 +1,1 @@
+"""The catalogue: data files -> domain records, and a config.json -> `ModelArch`."""

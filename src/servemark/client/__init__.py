@@ -1,0 +1,1 @@
+"""One streamed request over HTTP, and the checks before the first."""

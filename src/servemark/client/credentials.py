@@ -1,0 +1,36 @@
+"""Secrets of a request: sent in headers, never written anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+API_KEY_VARIABLE = "SERVEMARK_API_KEY"
+"""Environment variable that the faces read the key from; named in the error for 401."""
+_SHORTEST_VALUE = 8
+_HIDDEN = "***"
+
+
+class Credentials:
+    """An API key and extra headers; prints as nothing but a count."""
+
+    def __init__(self, api_key: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        self._headers = dict(headers or {})
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        values = [value.split() for value in self._headers.values()]
+        secrets = {words[-1] for words in values if words and len(words[-1]) >= _SHORTEST_VALUE}
+        self._secrets = sorted(secrets | ({api_key} if api_key else set()), key=len, reverse=True)
+
+    def __repr__(self) -> str:
+        return f"Credentials({len(self._headers)} headers)"
+
+    def headers(self) -> dict[str, str]:
+        """Headers to send with every request."""
+        return dict(self._headers)
+
+    def redact(self, text: str) -> str:
+        """The text with every secret replaced by `***`: servers echo keys in their errors."""
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, _HIDDEN)
+        return text

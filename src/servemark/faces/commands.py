@@ -1,0 +1,154 @@
+"""Carry out one command: bind, call, present; the exit code says whether the promises held."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from servemark.domain.run import Level, Run
+from servemark.errors import InputError
+from servemark.faces.documents import (
+    encode,
+    fit_document,
+    gpus_document,
+    load_number,
+    models_document,
+    run_document,
+    runs_document,
+)
+from servemark.faces.invocation import Asked, bind, split_common
+from servemark.faces.live import LiveLine
+from servemark.faces.tables import print_fit, print_gpus, print_models, print_runs
+from servemark.reports.sections import compose
+from servemark.reports.terminal import render_terminal
+from servemark.reports.writing import check_output, write_report
+
+RUN_VERBS = ("predict", "simulate", "measure")
+INTERRUPTED = 130
+
+
+def carry_out(name: str, verb: Callable[..., Any], arguments: list[str]) -> int:
+    """Run a verb from its arguments; the exit code.
+
+    Raises:
+        InputError: the arguments do not fit the verb.
+    """
+    asked = split_common(arguments)
+    if asked.output is not None:
+        if name not in (*RUN_VERBS, "report", "demo"):
+            raise InputError("-o", expected="a command that makes a report", found=name)
+        check_output(asked.output)
+    call = bind(name, verb, asked)
+    if call is None:
+        return 0
+    notes = Console(stderr=True, highlight=False)
+    if "on_progress" in inspect.signature(verb).parameters:
+        with LiveLine(notes) as line:
+            result = call(on_progress=line.show)
+    else:
+        result = call()
+    if name == "twin":
+        return _stay(result, asked)
+    present(name, result, asked, notes)
+    return exit_code(name, result, asked)
+
+
+def present(name: str, result: Any, asked: Asked, notes: Console) -> None:
+    """Print the result: JSON or text on stdout, where it was kept on stderr."""
+    document, text = PRESENTERS[name]
+    if asked.json:
+        print(encode(document(result)))
+    else:
+        width = None if sys.stdout.isatty() else 200
+        text(result, Console(highlight=False, width=width))
+    if isinstance(result, Run):
+        if asked.output is not None:
+            notes.print(f"report: {write_report(compose([result]), asked.output)}")
+        if result.id:
+            notes.print(f"kept as {result.id}; next: servemark report {result.id} -o report.html")
+
+
+def exit_code(name: str, result: Any, asked: Asked) -> int:
+    """0 held, 3 does not fit or a promise fails, 130 interrupted."""
+    if name == "fit":
+        return 0 if result.memory.fits else 3
+    if not isinstance(result, Run):
+        return 0
+    if not result.provenance.finished:
+        return INTERRUPTED
+    if asked.require is not None:
+        return 0 if _word(_required_level(result, asked.require)) == "holds" else 3
+    words = [_word(level) for level in result.levels]
+    return 3 if words and all(word == "breaks" for word in words) else 0
+
+
+def _required_level(run: Run, require: str) -> Level:
+    for level in run.levels:
+        number = load_number(level.load)
+        try:
+            same = number == require or float(require) == number
+        except ValueError:
+            same = False
+        if same:
+            return level
+    loads = [str(load_number(level.load)) for level in run.levels]
+    raise InputError("--require", expected=f"one of the loads {', '.join(loads)}", found=require)
+
+
+def _word(level: Level) -> str | None:
+    return level.verdict.word if level.verdict else None
+
+
+def _stay(twin: Any, asked: Asked) -> int:
+    """Say where the twin listens and wait until it is told to stop, or dies."""
+    if asked.json:
+        document = {"schema": "servemark.twin/1", "base_url": twin.base_url, "pid": twin.pid}
+        print(encode(document), flush=True)
+    else:
+        print(f"twin ready: {twin.base_url}  (Ctrl-C stops it)", flush=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with twin:
+        while not stop.wait(0.5):
+            if not twin.is_running():
+                print(f"servemark: the twin ended by itself; its log: {twin.log_path}", file=sys.stderr)
+                return 1
+    return 0
+
+
+def _print_run(run: Run, console: Console) -> None:
+    render_terminal(compose([run]), console)
+
+
+def _report_document(report: Any) -> dict[str, Any]:
+    return {"schema": "servemark.report/1", "answers": list(report.answers), "runs": list(report.run_ids)}
+
+
+def _demo_document(result: Any) -> dict[str, Any]:
+    runs = [run_document(run) for run in result.runs]
+    return {"schema": "servemark.demo/1", "report": str(result.path), "elapsed_s": result.elapsed_s, "runs": runs}
+
+
+def _print_demo(result: Any, console: Console) -> None:
+    render_terminal(compose(result.runs), console)
+    console.print(f"report: {result.path}")
+
+
+PRESENTERS: dict[str, tuple[Callable[[Any], dict[str, Any]], Callable[[Any, Console], None]]] = {
+    "gpus": (gpus_document, print_gpus),
+    "models": (models_document, print_models),
+    "runs": (runs_document, print_runs),
+    "fit": (fit_document, print_fit),
+    "predict": (run_document, _print_run),
+    "simulate": (run_document, _print_run),
+    "measure": (run_document, _print_run),
+    "report": (_report_document, render_terminal),
+    "demo": (_demo_document, _print_demo),
+}

@@ -1,0 +1,120 @@
+"""`demo`: the main job on this machine, without a GPU, a key or a network.
+
+Predicts one deployment, measures its twin over HTTP, measures a real engine with the small model that
+ships, and lays all three on one page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from servemark.api.measured import measure
+from servemark.api.prediction import predict
+from servemark.api.reporting import report
+from servemark.api.simulated import twin
+from servemark.domain.record import Record
+from servemark.domain.run import Run
+from servemark.engines import llamacpp, tiny
+from servemark.errors import MissingExtra
+from servemark.load.progress import Progress
+from servemark.reports.answers import sentence_of
+from servemark.reports.writing import check_output
+
+MODEL, GPU = "llama-3.1-8b", "l40s"
+USERS = (1, 4, 8, 16, 32)
+ENGINE_USERS = (1, 4, 8)
+ENGINE_SLOTS = 8
+INPUT_TOKENS, OUTPUT_TOKENS = 512, 32
+PROMISES = "ttft_p95=500ms,tpot_p95=40ms,failures=1%"
+ENGINE_PROMISES = "ttft_p95=500ms,failures=1%"
+LEVEL_S = 8.0
+ENGINE_LEVEL_S = 4.0
+TIME_FACTOR = 4.0
+
+
+class Demo(Record, frozen=True, kw_only=True):
+    """What the demo made: its runs and the page that holds them."""
+
+    runs: tuple[Run, ...]
+    path: Path
+    elapsed_s: float
+
+
+def demo(
+    *,
+    output: Path = Path("servemark-demo.html"),
+    runs: Path = Path("servemark-runs"),
+    on_progress: Callable[[Progress], None] | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Demo:
+    """Predict one deployment, measure its twin and a real engine on this machine, write one page.
+
+    Args:
+        output: the page.
+        runs: folder that keeps the runs.
+        on_progress: told how far the level in progress has come.
+        on_step: told each step in a sentence.
+
+    Raises:
+        EngineError: the twin or the engine did not start.
+    """
+    started_s = time.monotonic()
+    check_output(Path(output))
+    on_step(f"1/4 predicting {MODEL} on one {GPU}")
+    predicted = predict(
+        MODEL, gpu=GPU, users=USERS, input=INPUT_TOKENS, output=OUTPUT_TOKENS, slo=PROMISES, runs=runs
+    )
+    on_step(f"    {sentence_of(predicted)}")
+    on_step(f"2/4 measuring its twin over HTTP, {TIME_FACTOR:g} times faster than real time")
+    made = [predicted, _measured_twin(runs, on_progress)]
+    on_step(f"    {sentence_of(made[-1])}")
+    on_step("3/4 measuring a real engine, llama.cpp, on this machine")
+    try:
+        made.append(_measured_engine(runs, on_progress))
+        on_step(f"    {sentence_of(made[-1])}")
+    except MissingExtra as missing:
+        on_step(f"    left out: {missing}")
+        made[-1] = msgspec.structs.replace(made[-1], notes=(*made[-1].notes, f"no real engine measured: {missing}"))
+    on_step(f"4/4 writing {output}")
+    report(*made, output=Path(output), title="Servemark demo")
+    return Demo(runs=tuple(made), path=Path(output), elapsed_s=time.monotonic() - started_s)
+
+
+def _measured_twin(runs: Path, on_progress: Callable[[Progress], None] | None) -> Run:
+    with twin(MODEL, gpu=GPU, port=0, time_factor=TIME_FACTOR) as running:
+        return measure(
+            running.base_url,
+            users=USERS,
+            input=INPUT_TOKENS,
+            output=OUTPUT_TOKENS,
+            duration=LEVEL_S * TIME_FACTOR,
+            slo=PROMISES,
+            title=f"twin of {MODEL} on 1 x {GPU}",
+            gpu=GPU,
+            runs=runs,
+            on_progress=on_progress,
+            on_engine_cpu_s=running.cpu_s,
+        )
+
+
+def _measured_engine(runs: Path, on_progress: Callable[[Progress], None] | None) -> Run:
+    engine = llamacpp.start(tiny.gguf_path(), slots=ENGINE_SLOTS, context_tokens=ENGINE_SLOTS * 512)
+    with engine:
+        return measure(
+            engine.base_url,
+            users=ENGINE_USERS,
+            output=tiny.LONGEST_ANSWER_TOKENS,
+            duration=ENGINE_LEVEL_S,
+            slo=ENGINE_PROMISES,
+            title=f"{engine.name} with the bilingual model that ships, on this machine's CPU",
+            runs=runs,
+            items=tiny.bank(),
+            on_progress=on_progress,
+            on_engine_cpu_s=engine.cpu_s,
+            server_note=f"{engine.name}, {engine.version}",
+            settings={k: str(v) for k, v in engine.settings.items()},
+        )

@@ -1,0 +1,1 @@
+"""Plays an arrival plan against a client, on the wall clock."""

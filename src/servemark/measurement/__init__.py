@@ -1,0 +1,1 @@
+"""Load, statistics, telemetry and store, brought together into one measured Run."""

@@ -1,0 +1,1 @@
+"""Pure functions from the shared records to bytes and seconds; numpy-broadcastable where it pays."""

@@ -1,0 +1,1 @@
+"""Reports: one frozen `Report` composed once from runs, rendered as HTML, Markdown or terminal text."""

@@ -1,0 +1,164 @@
+"""The answer of a run in one sentence: capacity, margin, and the promise that binds."""
+
+from __future__ import annotations
+
+from servemark.capacity.answer import capacity_of
+from servemark.domain.capacity import Capacity, SloVerdict
+from servemark.domain.metrics import METRICS
+from servemark.domain.run import Level, Run
+from servemark.domain.workload import Load, Rate, Replay, Slo, Users, load_label, load_value
+from servemark.reports.labels import (
+    level_at,
+    metric_label,
+    percent,
+    reason_label,
+    slo_label,
+    subject_title,
+    value_label,
+)
+from servemark.reports.page import Answer, Series
+
+
+def answer_of(run: Run, series: Series) -> Answer:
+    """The sentence of one run; what qualifies it follows as notes."""
+    notes: list[str] = []
+    if not run.provenance.finished:
+        notes.append("Interrupted: this is what was measured up to then.")
+    if run.endpoint is not None and run.endpoint.time_factor != 1.0:
+        notes.append(
+            f"The twin's clock ran {run.endpoint.time_factor:g} times as fast as real time; "
+            "times are in its seconds."
+        )
+    return Answer(series=series, sentence=sentence_of(run), notes=(*notes, *run.notes))
+
+
+def sentence_of(run: Run) -> str:
+    """What the run carries, as one sentence with its margin and binding promise."""
+    subject = subject_title(run)
+    if not run.levels:
+        return f"{subject}: no level was finished, so there is no answer."
+    if not run.slos:
+        return _without_promises(run, subject)
+    capacity = run.capacity or capacity_of(run.levels)
+    if capacity.load is None:
+        return _holding_nowhere(run, subject, capacity)
+    if capacity.first_broken is not None:
+        return _broken_above(run, subject, capacity)
+    return _open_above(run, subject, capacity)
+
+
+def _without_promises(run: Run, subject: str) -> str:
+    peak = max(run.levels, key=lambda level: level.output_tokens_per_s or 0.0)
+    if peak.output_tokens_per_s is None:
+        return f"{subject}: no promise was given, so no capacity is claimed."
+    rate = value_label("output_tokens_per_s", peak.output_tokens_per_s)
+    parts = [
+        f"{METRICS[key].label} p50 {value_label(key, found.p50)}"
+        for key in ("ttft_s", "tpot_s")
+        if (found := peak.metrics.get(key)) and found.p50 is not None
+    ]
+    detail = f" ({', '.join(parts)})" if parts else ""
+    return (
+        f"{subject} gives {rate} at {load_label(peak.load)}{detail}; "
+        "no promise was given, so no capacity is claimed."
+    )
+
+
+def _broken_above(run: Run, subject: str, capacity: Capacity) -> str:
+    assert capacity.load is not None and capacity.first_broken is not None
+    line = f"{subject} {_carries(capacity.load)}"
+    next_slo = capacity.broken_by or capacity.binding
+    if next_slo == capacity.binding and next_slo is not None:
+        line += f"; the next to break is {_with_room(next_slo, capacity.margin)}"
+    else:
+        if capacity.binding is not None:
+            line += f", the tightest {_with_room(capacity.binding, capacity.margin)}"
+        if next_slo is not None:
+            line += f"; the next to break is {slo_label(next_slo)}"
+    if next_slo is not None:
+        line += f", which breaks at {load_label(capacity.first_broken)}"
+        line += _found_there(run, capacity.first_broken, next_slo)
+    between = [load_label(level.load) for level in _undecided(run, capacity.load, capacity.first_broken)]
+    return line + (f"; {_and(between)} stays undecided." if between else ".")
+
+
+def _open_above(run: Run, subject: str, capacity: Capacity) -> str:
+    assert capacity.load is not None
+    tightest = (
+        f"; the tightest is {_with_room(capacity.binding, capacity.margin)}" if capacity.binding else ""
+    )
+    above = _undecided(run, capacity.load, None)
+    line = f"{subject} {_carries(capacity.load, at_least=True)}"
+    if above:
+        return f"{line}{tightest}; {_why_undecided(above[0])}."
+    if isinstance(capacity.load, Replay):
+        return f"{line}: no promise broke{tightest}."
+    return f"{line}: no promise broke up to there{tightest}."
+
+
+def _holding_nowhere(run: Run, subject: str, capacity: Capacity) -> str:
+    if capacity.first_broken is None:
+        return f"Undecided for {subject}: {_why_undecided(run.levels[0])}."
+    broken = capacity.broken_by
+    line = f"{subject} holds its promises at no tested load"
+    if broken is not None:
+        line += f": {slo_label(broken)} breaks at {load_label(capacity.first_broken)}"
+        line += _found_there(run, capacity.first_broken, broken)
+    below = [level for level in _undecided(run, None, capacity.first_broken)]
+    return line + (f"; {_why_undecided(below[0])}." if below else ".")
+
+
+def _carries(load: Load, *, at_least: bool = False) -> str:
+    bound = "at least " if at_least else ""
+    match load:
+        case Users() | Rate():
+            return f"carries {bound}{load_label(load)} within its promises"
+        case Replay():
+            return f"carries the {load_label(load)} within its promises"
+
+
+def _with_room(slo: Slo, margin: float | None) -> str:
+    return slo_label(slo) + ("" if margin is None else f", {percent(margin)} of room left")
+
+
+def _found_there(run: Run, load: Load, slo: Slo) -> str:
+    """` (61.3 ms, 23 % over)`, where the level at that load says so."""
+    found = _verdict_of(level_at(run, load), slo)
+    if found is None or found.value is None:
+        return ""
+    over = f", {percent(found.margin)} over" if found.margin is not None and found.margin < 0 else ""
+    return f" ({value_label(slo.metric, found.value)}{over})"
+
+
+def _why_undecided(level: Level) -> str:
+    """`at 4 users TTFT p95 stays undecided: 73 requests needed`."""
+    open_slos = [v for v in level.verdict.slos if v.verdict == "undecided"] if level.verdict else []
+    if not open_slos:
+        return f"{load_label(level.load)} has no verdict"
+    worst = max(open_slos, key=lambda v: v.requests_needed or 0)
+    reason = reason_label(worst)
+    tail = f": {reason}" if reason else ""
+    return f"at {load_label(level.load)} {metric_label(worst.slo)} stays undecided{tail}"
+
+
+def _verdict_of(level: Level | None, slo: Slo) -> SloVerdict | None:
+    verdicts = level.verdict.slos if level is not None and level.verdict is not None else ()
+    return next((each for each in verdicts if each.slo == slo), None)
+
+
+def _undecided(run: Run, above: Load | None, below: Load | None) -> list[Level]:
+    """Undecided levels between two loads of the same kind, lowest first."""
+    low = load_value(above) if above is not None else float("-inf")
+    high = load_value(below) if below is not None else float("inf")
+    found = [
+        level
+        for level in run.levels
+        if level.verdict is not None
+        and level.verdict.word == "undecided"
+        and low < load_value(level.load) < high
+    ]
+    return sorted(found, key=lambda level: load_value(level.load))
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

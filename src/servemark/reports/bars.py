@@ -1,0 +1,183 @@
+"""The two charts of parts: where the memory of a GPU goes, and how requests failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from servemark.domain.memory import MemoryBudget
+from servemark.domain.run import OUTCOMES, Level, Run
+from servemark.domain.workload import load_label, load_value
+from servemark.reports.drawing import Spec, chart_spec, text_layers
+from servemark.reports.labels import percent
+from servemark.reports.page import Chart, Series
+from servemark.reports.palette import INK, LIMIT, MUTED, PARTS, RUNS
+from servemark.reports.placement import Label
+from servemark.reports.scales import value_axis
+from servemark.units import GIB, MIB
+
+ROW_PX = 26
+MEMORY_PX = 220.0
+FAILURES_PX = 300.0
+FAILURE_COLOURS = dict(zip(OUTCOMES[1:], (RUNS[4], RUNS[1], RUNS[0], RUNS[3], RUNS[5]), strict=True))
+_PART_COLOURS = dict(
+    zip(("weights", "KV cache", "activations", "CUDA graphs", "runtime", "free"), PARTS, strict=True)
+)
+
+
+def memory_parts(budget: MemoryBudget) -> tuple[tuple[str, float], ...]:
+    """Name and bytes of every part of one GPU's memory, in the order they are taken."""
+    taken = (
+        ("weights", budget.weights_bytes),
+        ("KV cache", max(0.0, budget.kv_pool_bytes)),
+        ("activations", budget.activation_bytes),
+        ("CUDA graphs", budget.graph_bytes),
+        ("runtime", budget.runtime_bytes),
+    )
+    if not budget.fits:
+        return (*taken, ("missing", budget.missing_bytes or 0.0))
+    return (*taken, ("free", max(0.0, budget.usable_bytes - sum(size for _, size in taken))))
+
+
+def memory_chart(budget: MemoryBudget, *, name: str = "memory", subject: str = "") -> Chart:
+    """The budget of one GPU as one bar unrolled: each part starts where the last one ended."""
+    rows: list[Spec] = []
+    start = 0.0
+    for part, size in memory_parts(budget):
+        rows.append(
+            {"part": part, "start": round(start / GIB, 3), "end": round((start + size) / GIB, 3),
+             "colour": _PART_COLOURS.get(part, LIMIT),
+             "tip": f"{part}: {_mib(size)} of {_mib(budget.usable_bytes)}"}
+        )  # fmt: skip
+        start += size
+    axis = value_axis([start / GIB, budget.usable_bytes / GIB], title="GiB of one GPU", length_px=MEMORY_PX)
+    height = ROW_PX * len(rows)
+    x = {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)}
+    bars = {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "height": 14},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "end"},
+            "y": _row_axis("part", [row["part"] for row in rows]),
+            "color": {"field": "colour", "type": "nominal", "scale": None},
+            "tooltip": {"field": "tip", "type": "nominal"},
+        },
+    }
+    rule = {
+        "data": {"values": [{"start": budget.usable_bytes / GIB}]},
+        "mark": {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3]},
+        "encoding": {"x": x},
+    }
+    sizes = [
+        Label(text=_mib(size), x=MEMORY_PX + 84, y=ROW_PX * (i + 0.5),
+              colour=LIMIT if part == "missing" else INK)
+        for i, (part, size) in enumerate(memory_parts(budget))
+    ]  # fmt: skip
+    shares = [
+        Label(text=percent(size / budget.usable_bytes).replace("under ", "< "), x=MEMORY_PX + 128,
+              y=ROW_PX * (i + 0.5), colour=MUTED)
+        for i, (_, size) in enumerate(memory_parts(budget))
+    ]  # fmt: skip
+    layers = [rule, bars, *text_layers([*sizes, *shares], align="right")]
+    return Chart(
+        key=name,
+        title="Memory of one GPU" + (f": {subject}" if subject else ""),
+        caption=_memory_caption(budget),
+        text="; ".join(f"{part} {_mib(size)}" for part, size in memory_parts(budget)) + ".",
+        spec=chart_spec(MEMORY_PX, height, layers),
+    )
+
+
+def _memory_caption(budget: MemoryBudget) -> str:
+    usable = f"Dotted: CUDA's total, {_mib(budget.usable_bytes)}."
+    if not budget.fits:
+        return f"It does not fit: {_mib(budget.missing_bytes or 0.0)} are missing per GPU. {usable}"
+    return (
+        f"The KV cache holds {budget.kv_tokens:,} tokens in {budget.kv_blocks:,} blocks. "
+        f"nvidia-smi shows {_mib(budget.reported_bytes)} of {_mib(budget.total_reported_bytes)} as used "
+        f"before any user comes. {usable}"
+    )
+
+
+def _mib(size: float) -> str:
+    return f"{size / MIB:,.0f} MiB"
+
+
+def _row_axis(field: str, names: Sequence[str]) -> dict[str, Any]:
+    """One row per name, in the order given, each `ROW_PX` high."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "scale": {"domain": list(names), "paddingInner": 0, "paddingOuter": 0},
+        "axis": {
+            "title": None,
+            "domain": False,
+            "ticks": False,
+            "labelColor": INK,
+            "labelPadding": 8,
+            "labelLimit": 0,
+        },
+    }
+
+
+def failure_charts(drawn: Sequence[tuple[Run, Series]]) -> tuple[Chart, ...]:
+    """Shares of failed requests by kind and level, one chart per run that has failures."""
+    failing = [(run, each) for run, each in drawn if any(_failures(level) for level in run.levels)]
+    return tuple(_failure_chart(run, each, f"failures-{i + 1}") for i, (run, each) in enumerate(failing))
+
+
+def _failures(level: Level) -> dict[str, int]:
+    return {kind: n for kind in OUTCOMES[1:] if (n := level.outcomes.get(kind, 0))}
+
+
+def _failure_chart(run: Run, series: Series, name: str) -> Chart:
+    levels = sorted(run.levels, key=lambda level: load_value(level.load))
+    names = [load_label(level.load) for level in levels]
+    rows: list[Spec] = []
+    texts: list[Label] = []
+    ends = [100 * sum(_failures(level).values()) / max(1, level.requests_sent) for level in levels]
+    axis = value_axis([*ends, 1.0], title="failed, % of requests sent", length_px=FAILURES_PX)
+    if axis.kind == "log":  # parts of a whole stack from zero only
+        axis = value_axis([max(ends)], title=axis.title, length_px=FAILURES_PX)
+    for i, (level, name_of_level) in enumerate(zip(levels, names, strict=True)):
+        start = 0.0
+        for kind, count in _failures(level).items():
+            end = start + 100 * count / max(1, level.requests_sent)
+            tip = f"{name_of_level}: {count:,} {kind.replace('_', ' ')} of {level.requests_sent:,}"
+            rows.append({"level": name_of_level, "start": round(start, 3), "end": round(end, 3),
+                         "colour": FAILURE_COLOURS[kind], "tip": tip})  # fmt: skip
+            start = end
+        listed = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in _failures(level).items())
+        texts.append(Label(text=f"{listed or 'none'} of {level.requests_sent:,}", x=FAILURES_PX + 8,
+                           y=ROW_PX * (i + 0.5), colour=INK if listed else MUTED))  # fmt: skip
+    bars = {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "height": 14},
+        "encoding": {
+            "x": {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)},
+            "x2": {"field": "end"},
+            "y": _row_axis("level", names),
+            "color": {"field": "colour", "type": "nominal", "scale": None},
+            "tooltip": {"field": "tip", "type": "nominal"},
+        },
+    }  # fmt: skip
+    kinds = [k for k in OUTCOMES[1:] if any(k in _failures(level) for level in levels)]
+    return Chart(
+        key=name,
+        title=f"Failures by kind: {series.glyph} {series.label}",
+        caption=f"Stacked in this order: {', '.join(k.replace('_', ' ') for k in kinds)}.",
+        text="; ".join(f"{n}: {t.text}" for n, t in zip(names, texts, strict=True)) + ".",
+        spec=chart_spec(FAILURES_PX, ROW_PX * len(levels), [bars, *_kind_key(kinds), *text_layers(texts)]),
+    )
+
+
+def _kind_key(kinds: Sequence[str]) -> list[Spec]:
+    """The kinds in their colours, above the bars."""
+    x = 0.0
+    labels: list[Label] = []
+    for kind in kinds:
+        text = f"■ {kind.replace('_', ' ')}"
+        labels.append(Label(text=text, x=x, y=-10, colour=FAILURE_COLOURS[kind]))
+        x += 6.4 * len(text) + 14
+    return text_layers(labels)

@@ -1,0 +1,287 @@
+"""The two charts of load: throughput per GPU against interactivity, and latency against load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from servemark.domain.metrics import METRICS
+from servemark.domain.run import Level, Run
+from servemark.domain.workload import Slo, load_label, load_value
+from servemark.reports.drawing import Spec, chart_spec, line_layer, point_layer, position, text_layers
+from servemark.reports.figures import seconds_scale
+from servemark.reports.labels import load_axis, metric_label, short_load, slo_label, value_label
+from servemark.reports.page import Chart, Series
+from servemark.reports.palette import INK, LIMIT, MUTED, REGION
+from servemark.reports.placement import Label, place, spread
+from servemark.reports.scales import Axis, load_scale, value_axis
+from servemark.reports.tables import without_interval
+from servemark.units import format_rate
+
+COVER_PX = (400.0, 260.0)
+PANEL_PX = (330.0, 190.0)
+PERCENTILES = {"p50": (1.0, ()), "p95": (2.0, ()), "p99": (1.0, (3, 3))}
+"""How each percentile's line is drawn: width and dash."""
+
+_Drawn = tuple[Run, Series]
+
+
+def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
+    """Output tokens per second and GPU against tokens per second and user.
+
+    Interactivity is 1 / TPOT p50. Where the number of GPUs of a run is unknown, throughput is that of
+    the whole endpoint, for every run alike.
+    """
+    per_gpu = all(run.gpus for run, _ in drawn)
+    rows = [(run, each, _interactivity_rows(run, per_gpu)) for run, each in drawn]
+    rows = [(run, each, points) for run, each, points in rows if points]
+    if not rows:
+        return None
+    limits = [s.limit for run, _, _ in rows for s in run.slos if s.metric == "tpot_s" and s.limit > 0]
+    values = [row["x"] for _, _, points in rows for row in points]
+    width, height = COVER_PX
+    y_title = "output tok/s per GPU" if per_gpu else "output tok/s"
+    x = value_axis([*values, *(1 / v for v in limits)], title="output tok/s per user", length_px=width)
+    y = value_axis([r["y"] for _, _, points in rows for r in points], title=y_title, length_px=height)
+    encoding = position(x, y, x_grid=True)
+    layers: list[Spec] = _region(min(limits), encoding, x) if limits else []
+    for run, each, points in rows:
+        layers.append(line_layer(points, encoding, each.colour))
+        chosen = _chosen(run, points)
+        if chosen:
+            ring = {"type": "point", "filled": False, "size": 260, "stroke": each.colour, "strokeWidth": 2}
+            layers.append({"data": {"values": chosen}, "mark": {**ring, "opacity": 1}, "encoding": encoding})
+        layers.append(point_layer(points, encoding, each))
+    layers += text_layers(_interactivity_labels(rows, x, y, limits))
+    caption = "Each point is one load; up is cheaper, right is faster for the user."
+    if any(run.capacity and run.capacity.load for run, _, _ in rows):
+        caption += " The ring marks the capacity."
+    if limits:
+        caption += " Shaded: where the typical user gets tokens within the TPOT promise."
+    if not per_gpu:
+        caption += " Not every run says how many GPUs served it, so throughput is of the whole endpoint."
+    text = " ".join(_interactivity_text(each, points, y_title) for _, each, points in rows)
+    return Chart(
+        key="interactivity", title="Throughput against interactivity", caption=caption, text=text,
+        spec=chart_spec(width, height, layers),
+    )  # fmt: skip
+
+
+def _interactivity_rows(run: Run, per_gpu: bool) -> list[Spec]:
+    rows: list[Spec] = []
+    for level in sorted(run.levels, key=lambda level: load_value(level.load)):
+        tpot = level.metrics.get("tpot_s")
+        if tpot is None or not tpot.p50 or not level.output_tokens_per_s:
+            continue
+        x = 1 / tpot.p50
+        y = level.output_tokens_per_s / (run.gpus or 1 if per_gpu else 1)
+        unit = "tok/s per GPU" if per_gpu else "tok/s"
+        tip = f"{load_label(level.load)}: {format_rate(x, 'tok/s per user')}, {format_rate(y, unit)}"
+        rows.append(
+            {"x": _short(x), "y": _short(y), "load": load_value(level.load), "tip": tip,
+             "name": short_load(level.load), "full": load_label(level.load)}
+        )  # fmt: skip
+    return rows
+
+
+def _chosen(run: Run, points: Sequence[Spec]) -> list[Spec]:
+    """The point of the capacity."""
+    load = run.capacity.load if run.capacity else None
+    return [] if load is None else [row for row in points if row["full"] == load_label(load)]
+
+
+def _region(limit_s: float, encoding: Spec, x: Axis) -> list[Spec]:
+    values = [{"x": _short(1 / limit_s), "end": x.high}]
+    return [
+        {
+            "data": {"values": values},
+            "mark": {"type": "rect", "fill": REGION, "opacity": 1},
+            "encoding": {"x": encoding["x"], "x2": {"field": "end"}},
+        }
+    ]
+
+
+def _interactivity_labels(
+    rows: Sequence[tuple[Run, Series, list[Spec]]], x: Axis, y: Axis, limits: Sequence[float]
+) -> tuple[Label, ...]:
+    """Run names first, then chosen points, then loads; what finds no room is left out."""
+    names: list[Label] = []
+    rings: list[Label] = []
+    loads: list[Label] = []
+    marks: list[tuple[float, float]] = []
+    lines: list[tuple[float, float, float, float]] = []
+    for run, each, points in rows:
+        at = [(x.at(row["x"]), y.length_px - y.at(row["y"])) for row in points]
+        marks += at
+        lines += [(*a, *b) for a, b in zip(at, at[1:], strict=False)]
+        chosen = _chosen(run, points)
+        if len(rows) > 1:
+            px, py = at[-1]
+            names.append(Label(text=f"{each.glyph} {each.label}", x=px, y=py, colour=each.colour, bold=True))
+        for row, (px, py) in zip(points, at, strict=True):
+            if row in chosen:
+                rings.append(Label(text=row["full"], x=px, y=py, colour=each.colour, bold=True))
+            else:
+                ends = row is points[0] or row is points[-1]
+                text = row["full"] if ends and len(rows) == 1 else row["name"]
+                loads.append(Label(text=text, x=px, y=py, colour=MUTED))
+    region: list[Label] = []
+    if limits:
+        region.append(Label(text=f"TPOT ≤ {value_label('tpot_s', min(limits))}", x=x.at(1 / min(limits)),
+                            y=y.length_px - 16, colour=MUTED))  # fmt: skip
+    return place([*rings, *names, *region, *loads], marks, x.length_px, y.length_px, lines)
+
+
+def _interactivity_text(series: Series, points: Sequence[Spec], y_title: str) -> str:
+    listed = "; ".join(row["tip"] for row in points)
+    return f"{series.glyph} {series.label} ({y_title}): {listed}."
+
+
+def latency_charts(drawn: Sequence[_Drawn]) -> tuple[Chart, ...]:
+    """TTFT and TPOT against load: one chart per subject, kind of load, and metric."""
+    panels: dict[tuple[str, str], list[_Drawn]] = {}
+    for run, each in drawn:
+        if run.levels:
+            panels.setdefault((each.subject, load_axis(run.levels[0].load)), []).append((run, each))
+    charts = [
+        _latency_chart(key, panel, f"{key}-{i + 1}", subject if len(panels) > 1 else "")
+        for i, ((subject, _), panel) in enumerate(panels.items())
+        for key in ("ttft_s", "tpot_s")
+    ]
+    return tuple(chart for chart in charts if chart is not None)
+
+
+def _latency_chart(key: str, drawn: Sequence[_Drawn], name: str, subject: str) -> Chart | None:
+    known = [
+        value
+        for run, _ in drawn for level in run.levels for p in PERCENTILES
+        if (value := _percentile(level, key, p)) is not None
+    ]  # fmt: skip
+    slos = list(dict.fromkeys(s for run, _ in drawn for s in run.slos if s.metric == key))
+    if not known:
+        return None
+    scale = seconds_scale(known)
+    width, height = PANEL_PX
+    highs = [high for run, _ in drawn for level in run.levels for p in PERCENTILES
+             if (high := _interval(level, key, p)[1]) is not None]  # fmt: skip
+    shown = [s for s in slos if s.limit <= 3 * max(known)]
+    x = load_scale(
+        [load_value(level.load) for run, _ in drawn for level in run.levels],
+        title=load_axis(drawn[0][0].levels[0].load), length_px=width,
+    )  # fmt: skip
+    y = value_axis(
+        [v / scale.factor for v in (*known, *highs, *(s.limit for s in shown))],
+        title=f"{METRICS[key].label}, {scale.unit}", length_px=height,
+    )  # fmt: skip
+    encoding = position(x, y)
+    rows = [
+        (each, p, _latency_rows(run, key, p, scale.factor)) for run, each in drawn for p in PERCENTILES
+    ]  # fmt: skip
+    layers = [*_bands(rows, encoding), *_limits(shown, encoding, x, y, scale.factor)]
+    for each, p, points in rows:
+        stroke, dash = PERCENTILES[p]
+        layers.append(line_layer(points, encoding, each.colour, width=stroke, dash=dash))
+    for each, p, points in rows:
+        size = 46 if p == "p95" else 22
+        for faint in (False, True):
+            some = [row for row in points if row["faint"] is faint]
+            if some:
+                layers.append(point_layer(some, encoding, each, size=size, faint=faint))
+    layers += text_layers([*_end_labels(rows, y, width), *_limit_labels(shown, y, scale.factor)])
+    hidden = [slo_label(s) for s in slos if s not in shown]
+    caption = "p50 thin, p95 bold, p99 dashed; bands are 95 % intervals, grey points have none."
+    if hidden:
+        caption += f" {', '.join(hidden)} lies above the chart."
+    return Chart(
+        key=name.replace("_", "-"),
+        title=f"{METRICS[key].label} against load" + (f": {subject}" if subject else ""),
+        caption=caption,
+        text=f"{METRICS[key].label} at each load stands in the table of levels.",
+        spec=chart_spec(width, height, layers),
+    )
+
+
+def _percentile(level: Level, key: str, p: str) -> float | None:
+    found = level.metrics.get(key)
+    return getattr(found, p) if found is not None else None
+
+
+def _interval(level: Level, key: str, p: str) -> tuple[float | None, float | None]:
+    found = level.metrics.get(key)
+    return (found.ci.get(p) if found is not None else None) or (None, None)
+
+
+def _latency_rows(run: Run, key: str, p: str, factor: float) -> list[Spec]:
+    rows: list[Spec] = []
+    for level in sorted(run.levels, key=lambda level: load_value(level.load)):
+        value = _percentile(level, key, p)
+        if value is None:
+            continue
+        low, high = _interval(level, key, p)
+        label = f"{METRICS[key].label} {p} at {load_label(level.load)}: {value_label(key, value)}"
+        row: Spec = {"x": load_value(level.load), "y": _short(value / factor), "load": load_value(level.load),
+                     "faint": without_interval(level.metrics[key], p)}  # fmt: skip
+        if low is not None and high is not None:
+            row |= {"low": _short(low / factor), "high": _short(high / factor)}
+            label += f" (95 %: {value_label(key, low)} to {value_label(key, high)})"
+        rows.append({**row, "tip": label})
+    return rows
+
+
+def _bands(rows: Sequence[tuple[Series, str, list[Spec]]], encoding: Spec) -> list[Spec]:
+    """Intervals: a band where neighbouring loads have one, a bar at each load."""
+    layers: list[Spec] = []
+    for each, _, points in rows:
+        if not any("low" in row for row in points):
+            continue
+        y = {**encoding["y"], "field": "low"}
+        shared = {"x": encoding["x"], "y": y, "y2": {"field": "high"}}
+        band = {"type": "area", "fill": each.colour, "opacity": 0.13, "line": False}
+        bar = {"type": "rule", "stroke": each.colour, "strokeWidth": 1, "opacity": 0.55}
+        for run in _stretches(points):
+            mark = band if len(run) > 1 else bar
+            layers.append({"data": {"values": run}, "mark": mark, "encoding": shared})
+    return layers
+
+
+def _stretches(points: Sequence[Spec]) -> list[list[Spec]]:
+    """Neighbouring rows that all have an interval."""
+    found: list[list[Spec]] = [[]]
+    for row in points:
+        if "low" in row:
+            found[-1].append({name: row[name] for name in ("x", "low", "high")})
+        elif found[-1]:
+            found.append([])
+    return [run for run in found if run]
+
+
+def _limits(slos: Sequence[Slo], encoding: Spec, x: Axis, y: Axis, factor: float) -> list[Spec]:
+    mark = {"type": "rule", "stroke": LIMIT, "strokeWidth": 1, "strokeDash": [6, 3]}
+    values = [{"y": _short(s.limit / factor)} for s in slos if s.limit / factor <= y.high]
+    return [{"data": {"values": values}, "mark": mark, "encoding": {"y": encoding["y"]}}] if values else []
+
+
+def _limit_labels(slos: Sequence[Slo], y: Axis, factor: float) -> list[Label]:
+    at = [y.length_px - y.at(s.limit / factor) - 8 for s in slos]
+    moved = spread(at, gap=13, high=y.length_px)
+    return [
+        Label(text=slo_label(s).removeprefix(metric_label(s)).strip() and f"{s.statistic} {slo_label(s).split(' ', 2)[2]}",
+              x=4, y=py, colour=LIMIT)
+        for s, py in zip(slos, moved, strict=True)
+    ]  # fmt: skip
+
+
+def _end_labels(rows: Sequence[tuple[Series, str, list[Spec]]], y: Axis, width: float) -> list[Label]:
+    """Which line is which, right of its last point."""
+    several = len({each.label for each, _, _ in rows}) > 1
+    ends = [(each, p, points[-1]) for each, p, points in rows if points]
+    moved = spread([y.length_px - y.at(row["y"]) for _, _, row in ends], gap=13, high=y.length_px)
+    return [
+        Label(text=f"{each.glyph} {p}" if several else p, x=width + 6, y=py,
+              colour=each.colour if several else INK, bold=p == "p95")
+        for (each, p, _), py in zip(ends, moved, strict=True)
+    ]  # fmt: skip
+
+
+def _short(value: float) -> float:
+    """Five digits: more than any pixel shows, and a smaller file."""
+    return float(f"{value:.5g}")

@@ -1,0 +1,108 @@
+"""The words for SLOs, loads, margins and values: written once, the same on every surface."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from servemark.domain.capacity import SloVerdict
+from servemark.domain.metrics import METRICS
+from servemark.domain.run import Level, Run
+from servemark.domain.workload import Load, Rate, Replay, Slo, Users, load_label
+from servemark.reports.page import ABSENT
+from servemark.units import format_rate, format_ratio, format_seconds
+
+ORIGINS: Final = {
+    "closed form": "predicted, closed form",
+    "simulation": "predicted, simulation",
+    "load test": "measured, load test",
+}
+
+
+def value_label(metric: str, value: float | None) -> str:
+    """A value with its unit: `48.2 ms`, `1,230 tok/s`, `0.8 %`."""
+    if value is None:
+        return ABSENT
+    match METRICS[metric].unit:
+        case "s":
+            return format_seconds(value)
+        case "tokens_per_s":
+            return format_rate(value, "tok/s")
+        case "per_s":
+            return format_rate(value, "req/s")
+        case "ratio":
+            return format_ratio(value)
+
+
+def metric_label(slo: Slo) -> str:
+    """`TTFT p95`, `failures`."""
+    label = METRICS[slo.metric].label
+    return label if slo.statistic == "value" else f"{label} {slo.statistic}"
+
+
+def slo_label(slo: Slo) -> str:
+    """`TTFT p95 ≤ 2 s`."""
+    sign = "≤" if METRICS[slo.metric].better == "lower" else "≥"
+    return f"{metric_label(slo)} {sign} {limit_label(slo)}"
+
+
+def limit_label(slo: Slo) -> str:
+    """The limit as people write it, without trailing zeros: `2 s`, `50 ms`, `1 %`."""
+    number, _, unit = value_label(slo.metric, slo.limit).partition(" ")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number} {unit}"
+
+
+def percent(share: float) -> str:
+    """A share as whole percent; what rounds to nothing says so: `12 %`, `under 1 %`."""
+    return "under 1 %" if 0 < abs(share) < 0.01 else f"{abs(share):.0%}".replace("%", " %")
+
+
+def margin_label(margin: float | None) -> str:
+    """`12 % room`, `31 % over`."""
+    if margin is None:
+        return ""
+    return f"{percent(margin)} {'over' if margin < 0 else 'room'}"
+
+
+def reason_label(verdict: SloVerdict) -> str:
+    """Why an SLO stays undecided at a load, with the number of requests that would decide it."""
+    needed = verdict.requests_needed
+    reason = verdict.reason.rstrip(".")
+    if needed is None or str(needed) in reason.replace(",", ""):
+        return reason
+    return f"{reason}; {needed:,} requests needed" if reason else f"{needed:,} requests needed"
+
+
+def load_axis(load: Load) -> str:
+    """Title of the load axis."""
+    match load:
+        case Users():
+            return "concurrent users"
+        case Rate():
+            return "requests per second"
+        case Replay(name=name):
+            return f"speed of trace {name}"
+
+
+def short_load(load: Load) -> str:
+    """A load where its unit stands beside it: `32`, `3 req/s`, `x2`."""
+    match load:
+        case Users(users=n):
+            return str(n)
+        case Rate() | Replay():
+            return load_label(load)
+
+
+def level_at(run: Run, load: Load | None) -> Level | None:
+    """The level of that load."""
+    return next((level for level in run.levels if level.load == load), None)
+
+
+def subject_title(run: Run) -> str:
+    """What the run is about: the deployment, else the endpoint's model, else the run's own title."""
+    if run.deployment is not None:
+        return run.deployment.title
+    if run.endpoint is not None:
+        return f"{run.endpoint.model} at {run.endpoint.url}"
+    return run.title

@@ -1,0 +1,100 @@
+"""Composes a report from runs: what is said, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from servemark.domain.run import Run
+from servemark.errors import InputError
+from servemark.reports.answers import answer_of
+from servemark.reports.bars import failure_charts, memory_chart
+from servemark.reports.charts import interactivity_chart, latency_charts
+from servemark.reports.method import method_section
+from servemark.reports.page import Chart, Report, Section, Series
+from servemark.reports.redaction import without_secrets
+from servemark.reports.series import series_of
+from servemark.reports.strip import verdict_section
+from servemark.reports.tables import difference_section, level_section
+
+
+def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
+    """One report of one or more runs; nothing is read from outside them.
+
+    Args:
+        runs: predicted and measured alike, in the order they are to be drawn.
+        title: of the page; what the runs are about where it is not given.
+
+    Raises:
+        InputError: no run was given.
+    """
+    if not runs:
+        raise InputError("runs", expected="at least one run to report on", found="none")
+    cleared = tuple(without_secrets(run) for run in runs)
+    series = series_of(cleared)
+    drawn = list(zip(cleared, series, strict=True))
+    sections = (
+        verdict_section(cleared, series),
+        _chart_section(drawn),
+        _failure_section(drawn),
+        difference_section(cleared, series),
+        level_section(cleared, series),
+        method_section(cleared, series),
+    )
+    return Report(
+        title=title or " · ".join(dict.fromkeys(each.subject for each in series)),
+        subtitle=_subtitle(cleared),
+        answers=tuple(answer_of(run, each) for run, each in drawn),
+        sections=tuple(section for section in sections if section is not None),
+        runs=cleared,
+    )
+
+
+def _chart_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
+    charts = [interactivity_chart(drawn), *_memory_charts(drawn), *latency_charts(drawn)]
+    found = tuple(chart for chart in charts if chart is not None)
+    return Section(key="charts", title="Throughput, memory, latency", charts=found) if found else None
+
+
+def _memory_charts(drawn: Sequence[tuple[Run, Series]]) -> list[Chart]:
+    """One per distinct budget: a simulation and a closed form of one deployment share theirs."""
+    budgets = {run.memory: each.subject for run, each in reversed(drawn) if run.memory is not None}
+    several = len(budgets) > 1
+    ordered = reversed(list(budgets.items()))
+    return [
+        memory_chart(budget, name=f"memory-{i + 1}", subject=subject if several else "")
+        for i, (budget, subject) in enumerate(ordered)
+    ]
+
+
+def _failure_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
+    """Failures by kind, or the sentence that there were none."""
+    played = [(run, each) for run, each in drawn if any(level.requests_sent for level in run.levels)]
+    if not played:
+        return None
+    clean = [
+        f"{each.glyph} {each.label}: all {sum(level.requests_sent for level in run.levels):,} requests completed."
+        for run, each in played
+        if all(level.outcomes.get("complete", 0) == level.requests_sent for level in run.levels)
+    ]
+    return Section(key="failures", title="Failures", text=" ".join(clean), charts=failure_charts(played))
+
+
+def _subtitle(runs: Sequence[Run]) -> str:
+    """`Servemark 0.1.0, 20 November 2026; 1 predicted and 1 measured run`."""
+    counts = [
+        f"{n} {origin}"
+        for origin in ("predicted", "measured")
+        if (n := sum(run.origin == origin for run in runs))
+    ]
+    last = max(runs, key=lambda run: run.provenance.started).provenance
+    runs_word = "run" if len(runs) == 1 else "runs"
+    return f"Servemark {last.servemark}, {_day(last.started)}; {' and '.join(counts)} {runs_word}"
+
+
+def _day(started: str) -> str:
+    try:
+        at = datetime.fromisoformat(started)
+    except ValueError:
+        return started
+    return f"{at.day} {at:%B %Y}"

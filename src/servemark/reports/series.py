@@ -1,0 +1,94 @@
+"""How the runs of one report are told apart: colour, mark, and the shortest unique label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from servemark.domain.run import Run
+from servemark.reports.labels import subject_title
+from servemark.reports.page import Series
+from servemark.reports.palette import RUNS
+
+
+def series_of(runs: Sequence[Run]) -> tuple[Series, ...]:
+    """One series per run, in order."""
+    subjects = _subjects(runs)
+    return tuple(
+        Series(
+            label=label,
+            subject=subject,
+            colour=RUNS[i % len(RUNS)],
+            filled=run.origin == "measured",
+            shape="diamond" if run.method == "closed form" else "circle",
+            glyph=_glyph(run),
+        )
+        for i, (run, subject, label) in enumerate(
+            zip(runs, subjects, _labels(runs, subjects), strict=True)
+        )
+    )
+
+
+def _glyph(run: Run) -> str:
+    if run.method == "closed form":
+        return "◇"
+    return "●" if run.origin == "measured" else "○"
+
+
+def _subjects(runs: Sequence[Run]) -> list[str]:
+    """Subject of each run; an endpoint of unknown deployment joins the one predicted for its model.
+
+    It does so only where exactly one deployment of the report serves that model: the overlay is
+    what the reader asked for by putting both into one report.
+    """
+    by_model: dict[str, set[str]] = {}
+    for run in runs:
+        if run.deployment is not None:
+            model = run.deployment.model
+            for name in (model.key, model.name, model.hub_id, *model.aliases):
+                by_model.setdefault((name or "").lower(), set()).add(run.deployment.title)
+    subjects: list[str] = []
+    for run in runs:
+        served = by_model.get(run.endpoint.model.lower(), set()) if run.endpoint else set[str]()
+        alone = run.deployment is None and len(served) == 1
+        subjects.append(next(iter(served)) if alone else subject_title(run))
+    return subjects
+
+
+def _labels(runs: Sequence[Run], subjects: Sequence[str]) -> list[str]:
+    """The first of these that is unique for every run: origin, subject, method, number."""
+    origins = [run.origin if len(runs) > 1 else "" for run in runs]
+    names = _short_subjects(runs, subjects) if len(set(subjects)) > 1 else [""] * len(runs)
+    labels = [_join(name, origin) for name, origin in zip(names, origins, strict=True)]
+    for detail in ([run.method for run in runs], [f"#{i + 1}" for i in range(len(runs))]):
+        count = Counter(labels)
+        labels = [
+            _join(label, extra) if count[label] > 1 else label
+            for label, extra in zip(labels, detail, strict=True)
+        ]
+    return [label or run.origin for label, run in zip(labels, runs, strict=True)]
+
+
+def _short_subjects(runs: Sequence[Run], subjects: Sequence[str]) -> list[str]:
+    """Only what differs: the GPUs when the model is the same everywhere, the model otherwise."""
+    parts = {
+        subject: (run.deployment.model.name, f"{run.deployment.gpus} x {run.deployment.node.gpu.name}",
+                  run.deployment.dtype, run.deployment.engine.name)
+        for run, subject in zip(runs, subjects, strict=True) if run.deployment is not None
+    }  # fmt: skip
+    models = {run.endpoint.model for run in runs if run.endpoint and run.deployment is None}
+    for run, subject in zip(runs, subjects, strict=True):
+        if subject not in parts:
+            parts[subject] = (run.endpoint.model if run.endpoint else run.title, "", "", "")
+    columns = list(zip(*parts.values(), strict=True))
+    differing = [i for i, values in enumerate(columns) if len(set(values)) > 1]
+    if models and 0 in differing:  # an endpoint without a deployment has nothing but its model
+        differing = [0] if len(set(columns[0])) == len(parts) else differing
+    short = {
+        subject: ", ".join(values[i] for i in differing if values[i]) for subject, values in parts.items()
+    }
+    return [short[subject] for subject in subjects]
+
+
+def _join(*words: str) -> str:
+    return ", ".join(word for word in words if word)

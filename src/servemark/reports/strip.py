@@ -1,0 +1,81 @@
+"""The verdict strip: every SLO at every load, as marks along the load axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from servemark.domain.capacity import SloVerdict
+from servemark.domain.run import Run
+from servemark.domain.workload import Load, Slo, load_label, load_value
+from servemark.reports.labels import (
+    level_at,
+    load_axis,
+    margin_label,
+    reason_label,
+    short_load,
+    slo_label,
+    value_label,
+)
+from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
+
+LOADS_PER_TABLE = 8
+"""More loads than these continue in the next table, so that no page is too wide for a terminal."""
+
+
+def verdict_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | None:
+    """One row per run and SLO, one mark per load; None where no run has an SLO."""
+    pairs = [(run, each) for run, each in zip(runs, series, strict=True) if run.slos and run.levels]
+    axes = list(dict.fromkeys(load_axis(run.levels[0].load) for run, _ in pairs))
+    tables: list[Table] = []
+    for axis in axes:
+        alike = [(run, each) for run, each in pairs if load_axis(run.levels[0].load) == axis]
+        loads = {load_value(lv.load): lv.load for run, _ in alike for lv in run.levels}
+        ordered = [loads[value] for value in sorted(loads)]
+        for start in range(0, len(ordered), LOADS_PER_TABLE):
+            tables.append(_strip_table(alike, ordered[start : start + LOADS_PER_TABLE], axis))
+    if not tables:
+        return None
+    return Section(key="verdicts", title="Promises at each load", tables=tuple(tables))
+
+
+def _strip_table(
+    pairs: Sequence[tuple[Run, Series]], loads: Sequence[Load], axis: str
+) -> Table:  # fmt: skip
+    notes: dict[str, list[str]] = {}
+    rows: list[tuple[Cell, ...]] = []
+    for run, each in pairs:
+        for slo in run.slos:
+            head = Cell(text=f"{each.glyph} {slo_label(slo)}", detail=each.label if len(pairs) > 1 else "")
+            cells = [_strip_cell(run, slo, load) for load in loads]
+            rows.append((head, *cells))
+            for load in loads:
+                verdict = slo_verdict(run, slo, load)
+                reason = reason_label(verdict) if verdict is not None else ""
+                if reason:
+                    notes.setdefault(f"{each.glyph} {slo_label(slo)}: {reason}", []).append(load_label(load))
+    columns = [Column(label=short_load(load), group=axis) for load in loads]
+    return Table(
+        title="",
+        columns=(Column(label="promise", numeric=False), *columns),
+        rows=tuple(rows),
+        notes=tuple(f"{note} (at {', '.join(where)})." for note, where in notes.items()),
+    )
+
+
+def slo_verdict(run: Run, slo: Slo, load: Load) -> SloVerdict | None:
+    """The verdict on one SLO at one load, where that load was tried."""
+    level = level_at(run, load)
+    found = level.verdict.slos if level is not None and level.verdict is not None else ()
+    return next((each for each in found if each.slo == slo), None)
+
+
+def _strip_cell(run: Run, slo: Slo, load: Load) -> Cell:
+    verdict = slo_verdict(run, slo, load)
+    if verdict is None:
+        return Cell(text=ABSENT, faint=True)
+    return Cell(
+        text=value_label(slo.metric, verdict.value),
+        detail=margin_label(verdict.margin),
+        mark=verdict.verdict,
+        faint=verdict.verdict == "undecided",
+    )

@@ -1,0 +1,1 @@
+"""A serving engine, simulated: paged blocks, continuous batching, an event loop, replicas."""

@@ -1,0 +1,115 @@
+"""The sequences that decode, advanced many steps at once.
+
+Every member gets one token a step, so nothing about a single member needs to change from step to step: it
+stores the step at which it will be done, and its context follows from the step counter. A member takes a
+block whenever its context is a multiple of the block size; members whose context is congruent do so in the
+same steps, so one counter per remainder (`phases`) tells the blocks due in any step.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Final, Generic, TypeVar
+
+from servemark.simulation.sequence import Sequence
+
+S = TypeVar("S", bound=Sequence)
+_SERIAL_BITS: Final = 40
+_SERIAL_MASK: Final = (1 << _SERIAL_BITS) - 1
+
+
+class Batch(Generic[S]):
+    """Decoding sequences in the order of admission.
+
+    Args:
+        block_size: tokens of a block.
+        grows: False when members hold all their blocks from the start.
+    """
+
+    __slots__ = ("_finishes", "_grows", "_phases", "_serial", "_size", "context_tokens", "members", "step")
+
+    def __init__(self, block_size: int, *, grows: bool) -> None:
+        self.step = 0
+        """Steps done so far."""
+        self.context_tokens = 0
+        """Sum of the members' cached tokens."""
+        self.members: dict[int, S] = {}
+        """By serial, which rises: the newest is last."""
+        self._serial = 0
+        self._size = block_size
+        self._grows = grows
+        self._phases = [0] * block_size
+        self._finishes: list[int] = []
+        """Heap of `finish << bits | serial`; entries of members that left early are stale."""
+
+    def join(self, seq: S) -> None:
+        """A sequence whose tokens so far are computed, but for the one just sampled."""
+        self._serial += 1
+        seq.serial = self._serial
+        seq.finish = self.step + seq.output_tokens - seq.generated
+        self.members[seq.serial] = seq
+        self.context_tokens += seq.computed
+        if self._grows:
+            self._phases[(self.step - seq.computed) % self._size] += 1
+        heappush(self._finishes, seq.finish << _SERIAL_BITS | seq.serial)
+
+    def remove(self, seq: S) -> None:
+        """Take a member out; brings its `generated` and `computed` up to date."""
+        del self.members[seq.serial]
+        left = seq.finish - self.step
+        seq.generated = seq.output_tokens - left
+        seq.computed = seq.input_tokens + seq.generated - 1
+        self.context_tokens -= seq.computed
+        if self._grows:
+            self._phases[(self.step - seq.computed) % self._size] -= 1
+
+    def newest(self) -> S:
+        """The member admitted last."""
+        return self.members[next(reversed(self.members))]
+
+    def advance(self, steps: int) -> list[S]:
+        """So many steps pass, at most up to the next finish; removes and returns who is done then."""
+        self.step += steps
+        self.context_tokens += steps * len(self.members)
+        heap = self._finishes
+        limit = (self.step + 1) << _SERIAL_BITS
+        done: list[S] = []
+        while heap and heap[0] < limit:
+            seq = self.members.get(heappop(heap) & _SERIAL_MASK)
+            if seq is not None:
+                self.remove(seq)
+                done.append(seq)
+        return done
+
+    def steps_to_finish(self) -> int:
+        """Steps until the next member is done (there must be a member)."""
+        heap, members = self._finishes, self.members
+        while heap[0] & _SERIAL_MASK not in members:
+            heappop(heap)
+        return (heap[0] >> _SERIAL_BITS) - self.step
+
+    def blocks_due(self) -> int:
+        """Blocks that the next step takes."""
+        return self._phases[self.step % self._size]
+
+    def blocks_within(self, steps: int) -> int:
+        """Blocks that the next `steps` steps take."""
+        cycles, rest = divmod(steps, self._size)
+        due = cycles * len(self.members) if self._grows else 0
+        at = self.step % self._size
+        due += sum(self._phases[at : at + rest])
+        return due + sum(self._phases[: max(0, at + rest - self._size)])
+
+    def steps_within(self, blocks: int, most: int) -> int:
+        """How many steps (at most `most`) can be taken with so many blocks."""
+        members, size = len(self.members), self._size
+        if not self._grows or members * -(-most // size) <= blocks:
+            return most
+        cycles, left = divmod(blocks, members)
+        steps = cycles * size
+        at = self.step % size
+        while steps < most and self._phases[at] <= left:
+            left -= self._phases[at]
+            at = (at + 1) % size
+            steps += 1
+        return min(steps, most)

@@ -1,0 +1,131 @@
+"""Does a level keep its promises? Pure arithmetic over the summary; light to load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from servemark.domain.capacity import SloVerdict, Verdict, VerdictWord
+from servemark.domain.metrics import METRICS
+from servemark.domain.run import Distribution, Level
+from servemark.domain.workload import Slo
+from servemark.errors import UnknownName
+from servemark.units import format_seconds
+
+_TAIL = 0.025
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_MEASURED_FROM_SENDING = ("ttft_s", "ttft_scheduled_s", "e2e_s", "e2e_scheduled_s")
+"""These begin at a moment the client chose, so its lag can only make them too long."""
+
+
+def judge(level: Level, slos: Sequence[Slo]) -> Level:
+    """The same level with its `verdict`; None where nothing was promised.
+
+    One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, or
+    where the instrument's own lag could flip it. Otherwise the point value decides. A metric without a
+    sample breaks its promise when requests were sent and none completed. A closed-form level has no
+    samples (n = 0) and is judged by its values.
+
+    Raises:
+        UnknownName: an SLO on a metric that is not in `METRICS`.
+    """
+    if not slos:
+        return replace(level, verdict=None)
+    judged = tuple(_judge_one(level, slo) for slo in slos)
+    words = {each.verdict for each in judged}
+    word: VerdictWord = "breaks" if "breaks" in words else "undecided" if "undecided" in words else "holds"
+    return replace(level, verdict=Verdict(word=word, slos=judged))
+
+
+def requests_needed(statistic: str) -> int:
+    """Smallest n at which a 95 % interval of the statistic exists (equal tails, distribution-free).
+
+    An order statistic lies above the q-quantile with 97.5 % only if q^n <= 2.5 %, below it only if
+    (1 - q)^n <= 2.5 %: 6 for p50, 72 for p95, 368 for p99. A mean needs 2, a whole level 1.
+    """
+    if statistic not in _QUANTILES:
+        return 2 if statistic == "mean" else 1
+    q = _QUANTILES[statistic]
+    return math.ceil(math.log(_TAIL) / math.log(max(q, 1 - q)))
+
+
+def _judge_one(level: Level, slo: Slo) -> SloVerdict:
+    metric = METRICS.get(slo.metric)
+    if metric is None:
+        raise UnknownName("slo", kind="a metric", name=slo.metric, known=METRICS)
+    found = level.metrics.get(slo.metric, Distribution(n=0))
+    if metric.scope == "level":
+        value: float | None = getattr(level, slo.metric)
+        interval = found.ci.get("mean")
+    else:
+        value = getattr(found, slo.statistic)
+        interval = found.ci.get(slo.statistic)
+    if value is None:
+        return _without_value(level, slo)
+    lower = metric.better == "lower"
+    margin = _margin(value, slo.limit, lower=lower)
+    kept = value <= slo.limit if lower else value >= slo.limit
+    word: VerdictWord = "holds" if kept else "breaks"
+    needed, reason = None, ""
+    if metric.scope != "level" and found.n and interval is None:
+        needed = requests_needed(slo.statistic)
+        complete = level.outcomes.get("complete", 0)
+        word, reason = "undecided", f"{complete} requests completed, {needed} needed for {slo.statistic}"
+    elif metric.unit == "s" and (lag_s := _flipping_lag(level, slo, value)):
+        word, reason = "undecided", f"within the instrument's own lag of {format_seconds(lag_s)}"
+    return SloVerdict(
+        slo=slo,
+        value=value,
+        interval=interval,
+        verdict=word,
+        margin=margin,
+        reason=reason,
+        requests_needed=needed,
+    )
+
+
+def _without_value(level: Level, slo: Slo) -> SloVerdict:
+    """No sample: broken if nothing completed, else nothing can be said."""
+    if level.requests_sent and not level.outcomes.get("complete", 0):
+        reason = f"none of {level.requests_sent} requests completed"
+        return SloVerdict(slo=slo, value=None, verdict="breaks", reason=reason)
+    reason = "no request was sent" if not level.requests_sent else f"no sample of {slo.metric}"
+    return SloVerdict(
+        slo=slo,
+        value=None,
+        verdict="undecided",
+        reason=reason,
+        requests_needed=requests_needed(slo.statistic),
+    )
+
+
+def _margin(value: float, limit: float, *, lower: bool) -> float | None:
+    """Room to the limit as a share of it; of a limit of 0 there is no share, unless it is met exactly."""
+    if limit == 0:
+        return 0.0 if value == 0 else None
+    return (limit - value) / limit if lower else (value - limit) / limit
+
+
+def _flipping_lag(level: Level, slo: Slo, value: float) -> float | None:
+    """The lag in seconds, where taking it off (or, for gaps, adding it) changes the verdict.
+
+    The error of TPOT is that of two stamps spread over the tokens between them.
+    """
+    if level.lag is None:
+        return None
+    lag_s = level.lag.total_s
+    if slo.metric == "tpot_s":
+        lag_s /= _gaps_per_request(level)
+    excess = value - slo.limit
+    if slo.metric in _MEASURED_FROM_SENDING:
+        return lag_s if 0 < excess <= lag_s else None
+    return lag_s if abs(excess) <= lag_s and lag_s > 0 else None
+
+
+def _gaps_per_request(level: Level) -> float:
+    """Tokens after the first of a mean request: (E2E - TTFT) / TPOT, at least 1."""
+    e2e, ttft, tpot = (level.metrics.get(key) for key in ("e2e_s", "ttft_s", "tpot_s"))
+    means = [each.mean for each in (e2e, ttft, tpot) if each and each.mean]
+    return max(1.0, (means[0] - means[1]) / means[2]) if len(means) == 3 else 1.0

@@ -1,0 +1,268 @@
+"""Run folders: `<root>/0007-measured-llama-3.1-8b/`, written as the run goes.
+
+`run.json` is the manifest: the Run without its raw rows. It is there from the start
+(`provenance.finished` false) and replaced atomically after each level and at the end. Raw rows stand in
+`requests.jsonl`, `steps.jsonl` and `gpu.jsonl`, append-only. A run killed at any moment can be read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from servemark.domain.capacity import Capacity
+from servemark.domain.record import Record
+from servemark.domain.run import RUN_SCHEMA, GpuSample, Level, RequestRecord, Run, StepRecord
+from servemark.domain.workload import Load
+from servemark.errors import StoreError
+from servemark.store.rows import REQUESTS, SAMPLES, STEPS, RowsFile, read_rows
+
+MANIFEST = "run.json"
+LAST = "last"
+_NAME = re.compile(r"^(\d{4,})-(.+)$")
+_SLUG_LENGTH = 40
+
+Summarise = Callable[..., Level]
+"""`summarise(load, requests, steps, samples=..., notes=...)`, as in `stats.summary`."""
+
+
+class RunEntry(Record, frozen=True, kw_only=True):
+    """One line of the list of runs, from the manifest alone."""
+
+    number: int
+    id: str
+    path: str
+    title: str = ""
+    origin: str = ""
+    method: str = ""
+    started: str = ""
+    finished: bool = False
+    levels: int = 0
+    capacity: Capacity | None = None
+    problem: str = ""
+    """Why the manifest cannot be read."""
+
+
+class RunWriter:
+    """Writes one run folder. Made by `create_run`."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self.path = path
+        self._run = replace(
+            run,
+            id=path.name,
+            levels=tuple(_bare(level) for level in run.levels),
+            provenance=replace(run.provenance, finished=False),
+        )
+        self._requests = RowsFile(path / REQUESTS[0])
+        self._steps = RowsFile(path / STEPS[0])
+        self._samples = RowsFile(path / SAMPLES[0])
+        self._write()
+
+    def request(self, level: int, record: RequestRecord) -> None:
+        """Append one request of a level."""
+        self._requests.append(level, record)
+
+    def step(self, level: int, record: StepRecord) -> None:
+        """Append one stretch of steps of a level."""
+        self._steps.append(level, record)
+
+    def sample(self, level: int, record: GpuSample) -> None:
+        """Append one board sample of a level."""
+        self._samples.append(level, record)
+
+    def level(self, index: int, level: Level) -> None:
+        """Put a level into the manifest: an `open_level` when it starts, its summary when it has ended."""
+        levels = list(self._run.levels)
+        levels[index : index + 1] = [_bare(level)]
+        self._run = replace(self._run, levels=tuple(levels))
+        self._write()
+
+    def finish(self, run: Run) -> Path:
+        """Write the final manifest, whatever `run.provenance.finished` says; returns the folder."""
+        levels = tuple(_bare(level) for level in run.levels)
+        self._run = replace(run, id=self.path.name, levels=levels)
+        self._write()
+        self.close()
+        return self.path
+
+    def close(self) -> None:
+        """Close the files; the manifest stays as it was last written."""
+        for each in (self._requests, self._steps, self._samples):
+            each.close()
+
+    def _write(self) -> None:
+        text = msgspec.json.format(msgspec.json.encode(self._run), indent=1)
+        partial = self.path / f".{MANIFEST}"
+        partial.write_bytes(text)
+        partial.replace(self.path / MANIFEST)
+
+
+def open_level(load: Load) -> Level:
+    """A level that has begun: its load, and nothing counted yet."""
+    return Level(
+        load=load, requests_sent=0, outcomes={}, metrics={}, output_tokens_per_s=None, requests_per_s=None
+    )
+
+
+def create_run(root: Path, run: Run) -> RunWriter:
+    """Make the next numbered folder under `root` and write the manifest.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return RunWriter(_claim(root, f"{run.origin}-{_slug(run)}"), run)
+    except OSError as error:
+        found = f"{root}: {error.strerror}"
+        raise StoreError("runs", expected="a folder that can be written", found=found) from None
+
+
+def load_run(root: Path, reference: str | Path, summarise: Summarise | None = None) -> Run:
+    """Read a run with its raw rows.
+
+    Args:
+        root: folder of the runs.
+        reference: number, id, unique prefix of one, path of a run folder, or `last`.
+        summarise: rebuilds the level that was in progress when the run was killed; without it that
+            level has its rows but no counts.
+
+    Raises:
+        StoreError: no such run, or one that cannot be read.
+    """
+    path = find_run(root, reference)
+    run = _read_manifest(path)
+    requests, torn_requests = read_rows(path / REQUESTS[0], REQUESTS[1])
+    steps, torn_steps = read_rows(path / STEPS[0], STEPS[1])
+    samples, torn_samples = read_rows(path / SAMPLES[0], SAMPLES[1])
+    torn = ((REQUESTS, torn_requests), (STEPS, torn_steps), (SAMPLES, torn_samples))
+    notes = tuple(f"{name}: torn last line left out" for (name, _), is_torn in torn if is_torn)
+    levels: list[Level] = []
+    for index, level in enumerate(run.levels):
+        rows = tuple(requests[index]), tuple(steps[index]), tuple(samples[index])
+        if rows[0] and not level.outcomes and summarise is not None:
+            note = "interrupted: summarised from the rows written so far"
+            level = summarise(level.load, rows[0], rows[1], samples=rows[2], notes=(*level.notes, note))
+        levels.append(replace(level, requests=rows[0], steps=rows[1], samples=rows[2]))
+    return replace(run, id=path.name, levels=tuple(levels), notes=run.notes + notes)
+
+
+def list_runs(root: Path) -> tuple[RunEntry, ...]:
+    """Every run under `root`, oldest number first. Reads the manifests only."""
+    return tuple(_entry(number, path) for number, path in sorted(_folders(root)))
+
+
+def find_run(root: Path, reference: str | Path) -> Path:
+    """The folder that a reference means.
+
+    Raises:
+        StoreError: none, or more than one.
+    """
+    text = str(reference)
+    path = Path(reference)
+    if (path / MANIFEST).is_file():
+        return path.resolve()
+    runs = sorted(_folders(root))
+    if text == LAST and runs:
+        return runs[-1][1]
+    found = [folder for number, folder in runs if text.isdecimal() and number == int(text)]
+    found = found or [folder for _, folder in runs if text and folder.name.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    names = [folder.name for folder in found or [folder for _, folder in runs][-3:]]
+    raise StoreError(
+        "run",
+        expected=f"a number, an id, the unique beginning of one, a run folder, or `{LAST}`",
+        found=f"{text!r}" + (f", which {len(found)} begin with" if found else f" (no such run in {root})"),
+        nearest=names,
+    )
+
+
+def _slug(run: Run) -> str:
+    """The model, as far as a folder name can carry it."""
+    subject = run.title
+    if run.endpoint:
+        subject = run.endpoint.model
+    elif run.deployment:
+        subject = run.deployment.model.key
+    name = re.sub(r"[^a-z0-9.]+", "-", subject.rsplit("/", 1)[-1].lower())
+    return name.strip("-.")[:_SLUG_LENGTH] or "run"
+
+
+def _folders(root: Path) -> Iterator[tuple[int, Path]]:
+    for path in root.iterdir() if root.is_dir() else ():
+        match = _NAME.match(path.name)
+        if match and (path / MANIFEST).is_file():
+            yield int(match[1]), path
+
+
+def _claim(root: Path, name: str) -> Path:
+    """The next free number as a folder.
+
+    A number is claimed by making the folder of that bare number, which only one process can, and
+    then given its full name; looking again in between catches one that was renamed meanwhile.
+    """
+    number = 1 + max(_numbers(root), default=0)
+    while True:
+        claim = root / f"{number:04d}"
+        try:
+            claim.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        if number not in _numbers(root, named=True):
+            return claim.rename(root / f"{number:04d}-{name}")
+        claim.rmdir()
+        number += 1
+
+
+def _numbers(root: Path, *, named: bool = False) -> set[int]:
+    """Numbers in use, bare claims included unless only named folders are asked for."""
+    heads = (path.name.partition("-") for path in root.iterdir() if path.is_dir())
+    return {int(head) for head, dash, _ in heads if head.isdecimal() and (dash or not named)}
+
+
+def _bare(level: Level) -> Level:
+    return replace(level, requests=(), steps=(), samples=())
+
+
+def _read_manifest(path: Path) -> Run:
+    manifest = path / MANIFEST
+    try:
+        content = manifest.read_bytes()
+        schema = msgspec.json.decode(content, type=_Schema).schema
+        if schema != RUN_SCHEMA:
+            raise StoreError(str(manifest), expected=f"schema {RUN_SCHEMA}", found=schema)
+        return msgspec.json.decode(content, type=Run)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(str(manifest), expected="the manifest of a run", found=error) from None
+    except OSError as error:
+        raise StoreError(str(manifest), expected="a readable manifest", found=error.strerror) from None
+
+
+class _Schema(msgspec.Struct):
+    schema: str
+
+
+def _entry(number: int, path: Path) -> RunEntry:
+    try:
+        run = _read_manifest(path)
+    except StoreError as error:
+        return RunEntry(number=number, id=path.name, path=str(path), problem=str(error))
+    return RunEntry(
+        number=number,
+        id=path.name,
+        path=str(path),
+        title=run.title,
+        origin=run.origin,
+        method=run.method,
+        started=run.provenance.started,
+        finished=run.provenance.finished,
+        levels=len(run.levels),
+        capacity=run.capacity,
+    )

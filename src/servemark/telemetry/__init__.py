@@ -1,0 +1,1 @@
+"""Samples of the boards on this machine."""

@@ -1,0 +1,1 @@
+"""What users do: arrivals, lengths, prompts, recorded traces and ready-made profiles."""
