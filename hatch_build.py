@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import vl_convert
+
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # run by hand, without hatchling
@@ -29,8 +31,6 @@ class BundleHook(BuildHookInterface):
 
 def write_bundle(root: Path) -> Path:
     """Writes the bundle under `root` unless this version of it is there; returns its path."""
-    import vl_convert  # late: a build from an sdist that carries the bundle needs none
-
     target = root / BUNDLE
     head = f"/* vl-convert-python {vl_convert.__version__}\n{(root / LICENCE).read_text('utf-8')}*/\n"
     if not target.exists() or not target.read_text("utf-8").startswith(head):

@@ -21,7 +21,7 @@ SYSTEM = {
     "ms": "Jawab dalam bahasa Melayu. Beri sebab dahulu, kemudian huruf jawapan.",
 }
 ANSWER = {"en": "Reason: {reason}\nAnswer: {key}", "ms": "Sebab: {reason}\nJawapan: {key}"}
-# (language of the question, language of the reply); neighbours differ in both, for a mixed front part of the bank
+# language of the question, language of the reply; taken in turn, so that every front part is mixed
 PAIRS = (("en", "en"), ("ms", "ms"), ("ms", "en"), ("en", "ms"))
 
 
@@ -34,7 +34,7 @@ def read_questions(folder: Path = HERE / "tiny_bank") -> list[dict]:
 
 
 def check(question: dict) -> None:
-    for language in PAIRS[0][0], PAIRS[1][0]:
+    for language in SYSTEM:
         options = question[f"options_{language}"]
         if len(options) != len(LETTERS) or len(set(options)) != len(LETTERS):
             raise ValueError(f"{question['id']}: four different options wanted, found {options}")
@@ -56,11 +56,14 @@ def deal_orders(count: int, rng: random.Random) -> list[list[int]]:
 
 def as_item(question: dict, order: list[int], asked: str, reply: str) -> dict:
     options = question[f"options_{asked}"]
-    lines = [question[asked], *(f"{letter}) {options[i]}" for letter, i in zip(LETTERS, order, strict=True))]
+    choices = [f"{letter}) {options[i]}" for letter, i in zip(LETTERS, order, strict=True)]
     key = LETTERS[order.index(0)]
     return {
         "id": f"{question['id']}-{asked}-{reply}",
-        "messages": [{"role": "system", "content": SYSTEM[reply]}, {"role": "user", "content": "\n".join(lines)}],
+        "messages": [
+            {"role": "system", "content": SYSTEM[reply]},
+            {"role": "user", "content": "\n".join([question[asked], *choices])},
+        ],
         "key": key,
         "expected_language": reply,
         "answer": ANSWER[reply].format(reason=question[f"reason_{reply}"], key=key),
@@ -86,5 +89,6 @@ def build() -> list[dict]:
 if __name__ == "__main__":
     BANK.parent.mkdir(parents=True, exist_ok=True)
     items = build()
-    BANK.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items), encoding="utf-8")
+    lines = [json.dumps(item, ensure_ascii=False) + "\n" for item in items]
+    BANK.write_text("".join(lines), encoding="utf-8")
     print(f"{len(items)} items in {BANK.relative_to(HERE.parent)}, {BANK.stat().st_size:,} bytes")

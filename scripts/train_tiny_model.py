@@ -1,6 +1,6 @@
-"""Train the tiny Llama that ships with Servemark: it memorises the bank, so every answer is known beforehand.
+"""Train the tiny Llama that ships with Servemark: it memorises the bank, so its answers are known.
 
-Single-threaded and seeded: the same versions on the same kind of CPU give the same weights.
+Single-threaded and seeded: run twice on one machine it gives the same bytes.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def train(model: LlamaForCausalLM, rows: list, pad: int) -> None:
 
 @torch.no_grad()
 def narrowest_margin(model: LlamaForCausalLM, rows: list, pad: int) -> float:
-    """Least lead, in logits, of the right next token over the best wrong one; above 0 every answer is exact."""
+    """Least lead, in logits, of the right next token over the best wrong one; above 0 all is exact."""
     narrowest = math.inf
     for start in range(0, len(rows), BATCH):
         batch = Batch(rows[start : start + BATCH], pad)
@@ -161,7 +161,8 @@ def count_exact(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, row
     """How many answers come out word for word when each prompt is generated alone."""
     exact = 0
     for prompt, answer in rows:
-        made = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=80)
+        asked = torch.tensor([prompt])
+        made = model.generate(asked, attention_mask=torch.ones_like(asked), max_new_tokens=80)
         exact += made[0, len(prompt) :].tolist() == answer
     return exact
 

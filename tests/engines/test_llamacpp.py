@@ -38,9 +38,8 @@ def post(engine, item, **more):
     } | more
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
     try:
-        connection.request(
-            "POST", f"{address.path}/chat/completions", json.dumps(body), {"Content-Type": "application/json"}
-        )
+        json_type = {"Content-Type": "application/json"}
+        connection.request("POST", f"{address.path}/chat/completions", json.dumps(body), json_type)
         response = connection.getresponse()
         assert response.status == 200
         return read_stream(response)
@@ -102,7 +101,6 @@ def test_says_what_it_is(engine):
     assert engine.is_running()
     assert engine.settings == {
         "model_name": "tiny",
-        "model_file": "tiny.gguf",
         "slots": 2,
         "context_tokens": 1024,
         "context_tokens_per_slot": 512,

@@ -17,17 +17,16 @@ def launch(code, tmp_path):
 
 def test_child_that_ignores_terminate_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess_engine, "TERMINATE_S", 0.1)
-    child = launch(
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)",
-        tmp_path,
-    )
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    child = launch(deaf + "print('up', flush=True); time.sleep(60)", tmp_path)
     assert child.first_line(time.monotonic() + 30) == b"up\n"
     child.end()
     assert child.process.returncode == -9
 
 
 def test_failure_quotes_only_the_end_of_the_log(tmp_path):
-    child = launch("import sys; [print('line', i, file=sys.stderr) for i in range(100)]; sys.exit(3)", tmp_path)
+    talk = "import sys; [print('line', i, file=sys.stderr) for i in range(100)]; "
+    child = launch(talk + "sys.exit(3)", tmp_path)
     with pytest.raises(EngineError) as failure:
         subprocess_engine.await_address("toy", child, 30.0)
     lines = str(failure.value).splitlines()

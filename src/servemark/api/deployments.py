@@ -9,10 +9,10 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
+from servemark.catalogue.architectures import find_model
 from servemark.catalogue.coefficients import find_coefficients
 from servemark.catalogue.engine_defaults import find_engine
 from servemark.catalogue.gpu_types import find_gpu
-from servemark.catalogue.architectures import find_model
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment, EngineConfig, Parallelism
 from servemark.domain.gpu import Node
@@ -218,10 +218,13 @@ def _check_settings(engine: EngineConfig) -> None:
 def parse_settings(text: str) -> dict[str, str]:
     """`max_num_seqs=256,block_size=32` as a mapping."""
     settings: dict[str, str] = {}
+    known = EngineConfig.__struct_fields__
     for part in filter(None, (p.strip() for p in text.split(","))):
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise InputError("set", expected="NAME=VALUE,...", found=repr(part), nearest=nearest_names(part, EngineConfig.__struct_fields__))  # fmt: skip
+            raise InputError(
+                "set", expected="NAME=VALUE,...", found=repr(part), nearest=nearest_names(part, known)
+            )
         settings[key.strip()] = value.strip()
     return settings
 

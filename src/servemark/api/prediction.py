@@ -20,8 +20,8 @@ from servemark.api.loads import (
 )
 from servemark.api.provenance import provenance
 from servemark.capacity.answer import capacity_of
-from servemark.domain.lengths import mean_tokens
 from servemark.domain.deployment import Deployment
+from servemark.domain.lengths import mean_tokens
 from servemark.domain.memory import Fit, MemoryBudget
 from servemark.domain.run import Run
 from servemark.domain.workload import Load, Workload

@@ -7,8 +7,8 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-from servemark.version import __version__
 from servemark.domain.run import Provenance
+from servemark.version import __version__
 
 
 def provenance(seed: int, command: str = "") -> Provenance:

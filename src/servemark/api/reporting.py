@@ -12,6 +12,7 @@ from servemark.reports.writing import check_output, write_report
 from servemark.stats.summary import summarise
 from servemark.store.folders import load_run
 
+
 def report(
     *references: str | Run, output: Path | None = None, title: str | None = None, runs: Path = DEFAULT_RUNS
 ) -> Report:
@@ -29,7 +30,10 @@ def report(
     """
     if output is not None:
         check_output(Path(output))
-    loaded = [load_run(Path(runs), r, summarise=summarise) if isinstance(r, str) else r for r in references or ("last",)]
+    loaded = [
+        load_run(Path(runs), r, summarise=summarise) if isinstance(r, str) else r
+        for r in references or ("last",)
+    ]
     composed = compose(loaded, title=title)
     if output is not None:
         write_report(composed, Path(output))

@@ -6,12 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Unpack
 
-import msgspec
-
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import (
     Numbers,
-    default_loads,
     existing_file,
     fixed_workload,
     parse_amount,

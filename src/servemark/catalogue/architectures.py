@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,9 +13,25 @@ from servemark.catalogue.hub import download_config
 from servemark.catalogue.huggingface import parse_config, read_config
 from servemark.catalogue.tables import read_table, table_names
 from servemark.domain.model import ModelArch
-from servemark.errors import InputError, UnknownName, fold_name
+from servemark.domain.record import Record
+from servemark.errors import UnknownName, fold_name
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class ModelSheet(Record, frozen=True, kw_only=True):
+    """One file of `data/models/`: what is published of a model, and the fields of its config.json that
+    its architecture follows from.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    hub_id: str
+    published_params: float | None = None
+    unserved_params: int = 0
+    source: str
+    date: str
+    config: dict[str, Any]
 
 
 def model_catalogue() -> dict[str, ModelArch]:
@@ -68,12 +85,9 @@ def _all_names() -> list[str]:
 
 @cache
 def _model(key: str) -> ModelArch:
-    table = read_table("models", key)
-    path = f"models/{key}.toml"
-    model = parse_config(table.pop("config"), key=key, name=table.pop("name"), path=path)
-    table["aliases"] = tuple(table.get("aliases", ()))
-    known = ("aliases", "hub_id", "published_params", "unserved_params", "source", "date")
-    unknown = set(table) - set(known)
-    if unknown:
-        raise InputError(path, expected=f"only {', '.join(known)}", found=", ".join(sorted(unknown)))
-    return msgspec.structs.replace(model, **table)
+    sheet = msgspec.convert(read_table("models", key), ModelSheet)
+    model = parse_config(sheet.config, key=key, name=sheet.name, path=f"models/{key}.toml")
+    facts = {
+        name: getattr(sheet, name) for name in sheet.__struct_fields__ if name not in ("name", "config")
+    }
+    return msgspec.structs.replace(model, **facts)

@@ -47,7 +47,9 @@ def _quantized(config: object, path: str) -> str:
         return f"int{bits}"
     known = ", ".join((*_METHODS, *_BY_BITS))
     raise InputError(
-        f"{path}.quant_method", expected=f"one of {known}, with 4 or 8 bits", found=f"{method!r}, {bits} bits"
+        f"{path}.quant_method",
+        expected=f"one of {known}, with 4 or 8 bits",
+        found=f"{method!r}, {bits} bits",
     )
 
 

@@ -70,7 +70,12 @@ def find_coefficients(gpu: Gpu, *, dtype: str, engine: str, version: str | None)
 
     row = min(_rows(), key=key)
     kin = _kinship(row, gpu, dtype, engine, version)
-    asked = {"gpu": gpu.key, "dtype": dtype, "engine": engine, "engine_version": version or row.engine_version}
+    asked = {
+        "gpu": gpu.key,
+        "dtype": dtype,
+        "engine": engine,
+        "engine_version": version or row.engine_version,
+    }
     if kin is EXACT:
         return msgspec.structs.replace(row, **asked)
     borrowed = {name: _widened(getattr(row, name), kin.widening) for name in FITTED_FIELDS}

@@ -23,7 +23,9 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 class Fields:
     """The fields of one model's config, with the defaults of its family behind them."""
 
-    def __init__(self, config: Mapping[str, Any], *, path: str, defaults: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], *, path: str, defaults: Mapping[str, Any] | None = None
+    ) -> None:
         self._config = {**(defaults or {}), **{k: v for k, v in config.items() if v is not None}}
         self.path = path
 
@@ -67,6 +69,8 @@ class Fields:
             raise self.error(name, expected=f"a list of {layers} entries, one per layer", found=found)
         return value
 
-    def error(self, name: str, *, expected: str, found: object, nearest: tuple[str, ...] = ()) -> InputError:
+    def error(
+        self, name: str, *, expected: str, found: object, nearest: tuple[str, ...] = ()
+    ) -> InputError:
         """The error for one field."""
         return InputError(f"{self.path}: {name}", expected=expected, found=found, nearest=nearest)

@@ -33,9 +33,7 @@ def read_config(path: Path) -> ModelArch:
     return parse_config(config, key=name, name=name, path=str(file))
 
 
-def parse_config(
-    config: Mapping[str, Any], *, key: str, name: str, path: str = "config.json"
-) -> ModelArch:
+def parse_config(config: Mapping[str, Any], *, key: str, name: str, path: str = "config.json") -> ModelArch:
     """The architecture that a parsed config.json describes.
 
     A multimodal config counts its text part alone (`text_config`).

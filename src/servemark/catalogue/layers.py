@@ -54,7 +54,9 @@ def _attention_layers(fields: Fields, family: Family, count: int) -> list[Attent
             window = _window(fields) if kind == "sliding_attention" else None
             layers.append(_attention(fields, family, window, kv_heads[i] if kv_heads else None))
         else:
-            raise fields.error("layer_types", expected="full, sliding or linear attention", found=repr(kind))
+            raise fields.error(
+                "layer_types", expected="full, sliding or linear attention", found=repr(kind)
+            )
     return layers
 
 
@@ -84,7 +86,13 @@ def _layer_types(fields: Fields, family: Family, count: int) -> list[str]:
 def _attention(fields: Fields, family: Family, window: int | None, kv_heads: int | None) -> Attention:
     heads = fields.count("num_attention_heads")
     multi_query = fields.flag("multi_query") and not fields.flag("new_decoder_architecture")
-    kv = kv_heads if kv_heads is not None else 1 if multi_query else fields.count("num_key_value_heads", heads)
+    kv = (
+        kv_heads
+        if kv_heads is not None
+        else 1
+        if multi_query
+        else fields.count("num_key_value_heads", heads)
+    )
     if not isinstance(kv, int) or not 0 < kv <= heads or heads % kv:
         name = "num_key_value_heads" if kv_heads is None else "num_key_value_heads_per_layer"
         raise fields.error(name, expected=f"a divisor of the {heads} attention heads", found=kv)
@@ -107,7 +115,9 @@ def _head_dim(fields: Fields, heads: int) -> int:
         return fields.count("head_dim")
     hidden = fields.count("hidden_size")
     if hidden % heads:
-        raise fields.error("num_attention_heads", expected=f"a divisor of hidden_size {hidden}", found=heads)
+        raise fields.error(
+            "num_attention_heads", expected=f"a divisor of hidden_size {hidden}", found=heads
+        )
     return hidden // heads
 
 

@@ -30,9 +30,12 @@ _COMPLETION_TOKENS = 4
 _BODY_BYTES = 2**22
 
 
-class Health(Record, frozen=True, kw_only=True):
+class Health(msgspec.Struct, frozen=True, kw_only=True):
     """What a twin announces of itself; a real engine announces nothing."""
 
+    twin: bool = False
+    deployment: str = ""
+    """What the twin stands for."""
     time_factor: float = 1.0
     lag_p99_s: float | None = None
     """Wall seconds by which the twin itself is late."""
@@ -61,11 +64,6 @@ class _Models(msgspec.Struct):
     data: list[_Model]
 
 
-class _Health(msgspec.Struct):
-    time_factor: float = 1.0
-    lag_p99_s: float | None = None
-
-
 class _Reply(Record, frozen=True, kw_only=True):
     status: int
     content_type: str
@@ -73,7 +71,7 @@ class _Reply(Record, frozen=True, kw_only=True):
     body: bytes
 
 
-async def preflight(
+async def check_endpoint(
     url: str,
     *,
     model: str | None = None,
@@ -132,12 +130,10 @@ async def read_health(base: str, session: aiohttp.ClientSession | None = None) -
             return await read_health(base, own)
     try:
         async with asyncio.timeout(_ANSWER_S), session.get(f"{server_root(base)}/health") as response:
-            said = msgspec.json.decode(await response.content.read(_BODY_BYTES), type=_Health)
+            said = msgspec.json.decode(await response.content.read(_BODY_BYTES), type=Health)
     except (aiohttp.ClientError, OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Health()
-    if not said.time_factor > 0:
-        return Health()
-    return Health(time_factor=said.time_factor, lag_p99_s=said.lag_p99_s)
+    return said if said.twin and said.time_factor > 0 else Health()
 
 
 async def _get(session: aiohttp.ClientSession, url: str, credentials: Credentials) -> _Reply:
@@ -163,10 +159,8 @@ def _unanswered(url: str, error: Exception, credentials: Credentials) -> Endpoin
         case TimeoutError():
             words = f"no answer within {_ANSWER_S:g} s"
         case aiohttp.ClientConnectorCertificateError():
-            expected, words = (
-                f"a certificate of {error.host} that can be verified",
-                str(error.certificate_error),
-            )
+            expected = f"a certificate of {error.host} that can be verified"
+            words = str(error.certificate_error)
         case aiohttp.ClientSSLError():
             expected, words, nearest = "TLS, as https:// says", "a server that does not speak it", (other,)
         case aiohttp.ClientConnectorDNSError():

@@ -45,39 +45,50 @@ def start(
         log_path: where the engine's output goes; by default a temporary file, removed by `stop`.
         ready_timeout_s: how long it may take to become healthy.
     """
-    model = check_model(Path(model_path))
     for field, count in ("slots", slots), ("context_tokens", context_tokens), ("threads", threads):
         if count is not None and count < 1:
             raise InputError(field, expected="at least 1", found=count)
+    model = check_model(Path(model_path))
     if importlib.util.find_spec(PACKAGE) is None:
         raise MissingExtra(PACKAGE, "engine")
-    wanted: dict[str, Any] = {
-        "model_path": str(model),
+    settings: dict[str, Any] = {
         "model_name": model.stem,
         "slots": slots,
         "context_tokens": context_tokens,
         "threads": threads or spare_cores(),
         "shared_pool": shared_pool,
         "context_shift": context_shift,
-        "port": port,
     }
-    begun_s = time.monotonic()
+    command = process_command(settings | {"model_path": str(model), "port": port})
+    return start_process(command, settings, Path(log_path) if log_path else None, ready_timeout_s)
+
+
+def process_command(wanted: dict[str, Any]) -> list[str]:
+    """The command line of the engine's own process."""
     # -P: the folder of the process file must not become a place to import from
-    child = launch([sys.executable, "-P", str(PROCESS), json.dumps(wanted)], Path(log_path) if log_path else None)
+    return [sys.executable, "-P", str(PROCESS), json.dumps(wanted)]
+
+
+def start_process(
+    command: list[str], settings: dict[str, Any], log_path: Path | None, ready_timeout_s: float
+) -> RunningEngine:
+    """Launch it and wait until it is healthy; whatever goes wrong, no process is left behind."""
+    begun_s = time.monotonic()
+    child = launch(command, log_path)
     try:
         address = await_address("llama.cpp", child, ready_timeout_s)
+        ready_s = time.monotonic() - begun_s
         per_slot = context_tokens_per_slot(address)
     except BaseException:
         child.end()
         raise
-    settings = {key: wanted[key] for key in wanted if key not in ("model_path", "port")}
     return RunningEngine(
         name="llama.cpp",
         version=f"{PACKAGE} {importlib.metadata.version(PACKAGE)}",
         base_url=f"{address}/v1",
-        model_name=model.stem,
-        settings=settings | {"model_file": model.name, "context_tokens_per_slot": per_slot},
-        ready_s=time.monotonic() - begun_s,
+        model_name=settings["model_name"],
+        settings=settings | {"context_tokens_per_slot": per_slot},
+        ready_s=ready_s,
         child=child,
     )
 
@@ -96,10 +107,8 @@ def check_model(path: Path) -> Path:
 
 def spare_cores() -> int:
     """All cores we may run on but one, which the client needs to stamp tokens in time."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, cores - 1)
 
 

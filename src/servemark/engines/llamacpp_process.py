@@ -4,17 +4,15 @@ Started as a file, not imported: it needs nothing of Servemark, so it starts as 
 Its one argument is a JSON object of settings. It answers with one line of JSON, the address it listens on.
 """
 
+import importlib
 import json
 import os
 import sys
 from typing import Any
 
 
-def fill_parameters(wanted: dict[str, Any]) -> Any:
-    """The engine's own parameter object, from our settings."""
-    import xllamacpp
-
-    parameters = xllamacpp.CommonParams()
+def fill_parameters(parameters: Any, wanted: dict[str, Any]) -> Any:
+    """The engine's own parameter object, set as asked."""
     parameters.model.path = wanted["model_path"]
     # without an alias the engine publishes the path of the file as the name of the model
     parameters.model_alias = {wanted["model_name"]}
@@ -39,10 +37,10 @@ def run(wanted: dict[str, Any]) -> None:
     # the engine may write to standard output; only our one line may reach the parent
     answer = os.dup(1)
     os.dup2(2, 1)
-    import xllamacpp
-
+    # a compiled module without type stubs
+    engine: Any = importlib.import_module("xllamacpp")
     try:
-        server = xllamacpp.Server(fill_parameters(wanted))
+        server = engine.Server(fill_parameters(engine.CommonParams(), wanted))
     except RuntimeError as error:
         sys.exit(str(error))
     os.write(answer, json.dumps({"address": server.listening_address}).encode() + b"\n")

@@ -107,17 +107,21 @@ class Child:
 
 
 def launch(command: Sequence[str], log_path: Path | None) -> Child:
-    """Start `command` with its output in the log, in a session of its own so that Ctrl-C reaches only us."""
-    if log_path is None:
-        handle, name = tempfile.mkstemp(prefix="servemark-engine-", suffix=".log")
-        os.close(handle)
-    chosen = log_path or Path(name)
+    """Start `command` with its output in the log; without a log path, in a temporary file of ours."""
+    chosen = log_path or temporary_log()
     chosen.parent.mkdir(parents=True, exist_ok=True)
     with chosen.open("wb") as log:
+        # a session of its own: Ctrl-C shall reach us, and we end the engine
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
     return Child(process=process, log_path=chosen, log_is_ours=log_path is None)
+
+
+def temporary_log() -> Path:
+    handle, name = tempfile.mkstemp(prefix="servemark-engine-", suffix=".log")
+    os.close(handle)
+    return Path(name)
 
 
 def await_address(name: str, child: Child, timeout_s: float) -> str:
@@ -170,7 +174,7 @@ def get(address: str, path: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
 
 
 def process_cpu_s(pid: int) -> float | None:
-    """User and system CPU seconds of a process, all its threads included; None where /proc does not tell."""
+    """User and system CPU seconds of a process with all its threads; None where /proc does not tell."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -40,7 +40,9 @@ def main(argv: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("SERVEMARK_DEBUG"):
             raise
-        code = _refuse(ServemarkError(f"internal error: {type(error).__name__}: {error}"), "--json" in arguments)
+        code = _refuse(
+            ServemarkError(f"internal error: {type(error).__name__}: {error}"), "--json" in arguments
+        )
     sys.stdout.flush()
     raise SystemExit(code)
 

@@ -133,7 +133,12 @@ def _report_document(report: Any) -> dict[str, Any]:
 
 def _demo_document(result: Any) -> dict[str, Any]:
     runs = [run_document(run) for run in result.runs]
-    return {"schema": "servemark.demo/1", "report": str(result.path), "elapsed_s": result.elapsed_s, "runs": runs}
+    return {
+        "schema": "servemark.demo/1",
+        "report": str(result.path),
+        "elapsed_s": result.elapsed_s,
+        "runs": runs,
+    }
 
 
 def _print_demo(result: Any, console: Console) -> None:

@@ -78,7 +78,9 @@ def demo(
         on_step(f"    {sentence_of(made[-1])}")
     except MissingExtra as missing:
         on_step(f"    left out: {missing}")
-        made[-1] = msgspec.structs.replace(made[-1], notes=(*made[-1].notes, f"no real engine measured: {missing}"))
+        made[-1] = msgspec.structs.replace(
+            made[-1], notes=(*made[-1].notes, f"no real engine measured: {missing}")
+        )
     on_step(f"4/4 writing {output}")
     report(*made, output=Path(output), title="Servemark demo")
     return Demo(runs=tuple(made), path=Path(output), elapsed_s=time.monotonic() - started_s)

@@ -38,7 +38,11 @@ def error_text(error: ServemarkError) -> str:
         fields = {"path": path, "expected": "success", "found": str(error), "nearest": []}
     document: dict[str, Any] = {"schema": "servemark.error/1", "error": fields}
     if isinstance(error, DoesNotFit):
-        document |= {"fits": False, "memory": memory_document(error.budget), "missing_bytes": error.budget.missing_bytes}
+        document |= {
+            "fits": False,
+            "memory": memory_document(error.budget),
+            "missing_bytes": error.budget.missing_bytes,
+        }
     return encode(document)
 
 
@@ -57,7 +61,10 @@ def fit_document(fit: Fit) -> dict[str, Any]:
 
 def memory_document(memory: MemoryBudget) -> dict[str, Any]:
     document: dict[str, Any] = msgspec.to_builtins(memory)
-    return {key: round(value) if key.endswith("_bytes") and value is not None else value for key, value in document.items()}
+    return {
+        key: round(value) if key.endswith("_bytes") and value is not None else value
+        for key, value in document.items()
+    }
 
 
 def deployment_document(deployment: Deployment) -> dict[str, Any]:

@@ -75,7 +75,12 @@ def _input_error(error: Any, app: Any, rest: list[str]) -> InputError:
     if kind == "UnknownOptionError" and token is not None:
         options = [n for a in app.assemble_argument_collection() for n in a.names if n.startswith("--")]
         keyword = token.keyword or token.value
-        return InputError(keyword, expected="an option of this command", found=keyword, nearest=nearest_names(keyword, options))
+        return InputError(
+            keyword,
+            expected="an option of this command",
+            found=keyword,
+            nearest=nearest_names(keyword, options),
+        )
     path = argument.names[0].lstrip("-") if argument is not None and argument.names else app.name[0]
     if kind == "CoercionError" and argument is not None and token is not None:
         wanted = re.sub(r"<class '(.*)'>", r"\1", str(argument.hint))
@@ -83,5 +88,7 @@ def _input_error(error: Any, app: Any, rest: list[str]) -> InputError:
     if kind == "MissingArgumentError":
         return InputError(path, expected="a value", found="nothing")
     if kind == "UnusedCliTokensError":
-        return InputError("arguments", expected="nothing more", found=" ".join(map(str, error.unused_tokens)))
+        return InputError(
+            "arguments", expected="nothing more", found=" ".join(map(str, error.unused_tokens))
+        )
     return InputError(path, expected="valid options", found=" ".join(str(error).split()) or " ".join(rest))

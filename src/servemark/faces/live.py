@@ -45,7 +45,9 @@ class LiveLine:
 def describe(progress: Progress) -> str:
     """`8 users: 40/108 ended, 8 in flight, 1,230 tok/s, 3.2 s`."""
     asked = f"/{progress.requests}" if progress.requests else ""
-    rate = format_rate(progress.output_tokens / progress.elapsed_s, "tok/s") if progress.elapsed_s > 0 else "-"
+    rate = (
+        format_rate(progress.output_tokens / progress.elapsed_s, "tok/s") if progress.elapsed_s > 0 else "-"
+    )
     failed = f", {progress.failed} failed" if progress.failed else ""
     until = f" of {format_seconds(progress.duration_s)}" if progress.duration_s else ""
     return (

@@ -56,7 +56,8 @@ def print_gpus(gpus: Sequence[Gpu], console: Console) -> None:
         )
     console.print(table)
     console.print(
-        f"{len(gpus)} GPUs. {UNVERIFIED} = data sheet or estimate, not compared with a second source. Links: one direction. "
+        f"{len(gpus)} GPUs. {UNVERIFIED} = data sheet or estimate, not compared with a second source. "
+        "Links: one direction. "
         "One GPU in full: servemark gpus KEY"
     )
 
@@ -77,16 +78,20 @@ def _link(link: Link | None) -> str:
 def _print_gpu(gpu: Gpu, console: Console) -> None:
     console.print(Text(f"{gpu.name} ({gpu.key})", style="bold"))
     console.print(
-        f"{gpu.architecture}, {gpu.form_factor}, {gpu.tier}, graphics pipeline: {'yes' if gpu.graphics_pipeline else 'no'}"
+        f"{gpu.architecture}, {gpu.form_factor}, {gpu.tier}, "
+        f"graphics pipeline: {'yes' if gpu.graphics_pipeline else 'no'}"
     )
     values = {
-        "dense_flop_per_s": ", ".join(f"{k} {format_flops(v)}" for k, v in gpu.dense_flop_per_s.items()) + " (dense)",
+        "dense_flop_per_s": ", ".join(f"{k} {format_flops(v)}" for k, v in gpu.dense_flop_per_s.items())
+        + " (dense)",
         "bandwidth_bytes_per_s": format_bandwidth(gpu.bandwidth_bytes_per_s),
         "memory_nominal_bytes": f"{gpu.memory_nominal_bytes / GB:.0f} GB {gpu.memory_kind}",
         "memory_reported_bytes": f"{format_bytes(gpu.memory_reported_bytes)} (nvidia-smi)",
         "memory_usable_bytes": f"{format_bytes(gpu.memory_usable_bytes)} (CUDA)",
         "tdp_w": f"{gpu.tdp_w:.0f} W",
-        "link": f"{gpu.link.kind} {_link(gpu.link)} per direction, up to {gpu.link.spans_gpus} GPUs" if gpu.link else "none",
+        "link": f"{gpu.link.kind} {_link(gpu.link)} per direction, up to {gpu.link.spans_gpus} GPUs"
+        if gpu.link
+        else "none",
         "pcie": f"{gpu.pcie.generation} {_link(gpu.pcie)} per direction".strip(),
         "l2_bytes": format_bytes(gpu.l2_bytes) if gpu.l2_bytes else "-",
         "multiprocessors": str(gpu.multiprocessors or "-"),
@@ -99,7 +104,13 @@ def _print_gpu(gpu: Gpu, console: Console) -> None:
     for field in NUMERIC_FIELDS:
         source = gpu.source_of(field)
         note = f" ({source.note})" if source.note else ""
-        table.add_row(field, values[field], "yes" if source.checked else "not verified", source.text + note, source.date)
+        table.add_row(
+            field,
+            values[field],
+            "yes" if source.checked else "not verified",
+            source.text + note,
+            source.date,
+        )
     console.print(table)
     console.print(f"also known as: {', '.join(gpu.aliases) or '-'}")
     for note in gpu.notes:
@@ -130,7 +141,9 @@ def print_models(models: Sequence[ModelArch], console: Console) -> None:
             model.date or "-",
         )
     console.print(table)
-    console.print(f"{len(models)} models. Parameters: computed from the architecture, as loaded to serve text.")
+    console.print(
+        f"{len(models)} models. Parameters: computed from the architecture, as loaded to serve text."
+    )
 
 
 def _short(text: str, width: int) -> str:
@@ -165,7 +178,9 @@ def print_fit(fit: Fit, console: Console) -> None:
         )
     else:
         missing = format_bytes(memory.missing_bytes or 0)
-        console.print(Text(f"{deployment.title} does not fit: {missing} missing on each GPU.", style="bold"))
+        console.print(
+            Text(f"{deployment.title} does not fit: {missing} missing on each GPU.", style="bold")
+        )
         console.print(memory.sum)
     table = new_table(("per GPU", "left"), ("bytes", "right"), ("share of CUDA total", "right"))
     parts = (
@@ -184,10 +199,12 @@ def print_fit(fit: Fit, console: Console) -> None:
     console.print(table)
     if memory.kv_blocks:
         console.print(
-            f"KV cache: {format_bytes(memory.kv_bytes_per_token)} per token, {format_count(memory.kv_blocks)} blocks of "
-            f"{deployment.engine.block_size} tokens. The reservation is a setting (gpu_memory_utilization "
+            f"KV cache: {format_bytes(memory.kv_bytes_per_token)} per token, {format_count(memory.kv_blocks)} blocks "
+            f"of {deployment.engine.block_size} tokens. The reservation is a setting (gpu_memory_utilization "
             f"{deployment.engine.gpu_memory_utilization:g}), not what the model needs."
         )
     gpu = deployment.node.gpu
     if not gpu.source_of("memory_usable_bytes").checked:
-        console.print(f"{UNVERIFIED} the CUDA total of {gpu.name} is not verified: {gpu.source_of('memory_usable_bytes').text}")
+        console.print(
+            f"{UNVERIFIED} the CUDA total of {gpu.name} is not verified: {gpu.source_of('memory_usable_bytes').text}"
+        )

@@ -24,7 +24,7 @@ Prepare = Callable[[PlannedRequest], Prepared]
 
 
 class Extent(Record, frozen=True, kw_only=True):
-    """How much to send. Times are run seconds.
+    """How much to send, as in the simulator. Times are run seconds; bounds may be combined.
 
     A level bounded by requests waits for the last of them. One bounded by time stops sending at its
     end and waits `grace_s` (None: the duration once more) for those in flight. What still runs then is
@@ -35,7 +35,7 @@ class Extent(Record, frozen=True, kw_only=True):
     """Sent before the level, flagged, in the same stream without a pause after them."""
     requests: int | None = None
     duration_s: float | None = None
-    """From the first measured request (closed loop: its sending; open loop: its scheduled time)."""
+    """From the start of the level, warm-up included: nothing is sent from then on."""
     grace_s: float | None = None
 
 
@@ -140,14 +140,19 @@ class _Level:
             users = load.users if self._total is None else min(load.users, self._total)
             first = [self._prepared(number) for number in range(users)]
             self._started = users
-            self.start_s = self.clock.now_s()
+            self._begin()
             for user, prepared in enumerate(first):
                 self._spawn(self._user(user, prepared, load.think_s))
         else:
             planned = len(self.plan.requests)
             self._total = planned if self._total is None else min(self._total, planned)
-            self.start_s = self.clock.now_s()
+            self._begin()
             self._spawn(self._arrivals(self._total))
+
+    def _begin(self) -> None:
+        self.start_s = self.clock.now_s()
+        if self.extent.duration_s is not None:
+            self._end_s = self.start_s + self.extent.duration_s
 
     async def wait(self, on_progress: Callable[[Progress], None]) -> None:
         """Return when the level has ended. Raises what an own callback raised."""
@@ -195,7 +200,6 @@ class _Level:
         """The schedule of an open loop; the next request is prepared while waiting for its time."""
         for number in range(total):
             scheduled_s = self.start_s + (self.plan.requests[number].scheduled_s or 0.0)
-            self._mark_measured(number, scheduled_s)
             if self._end_s is not None and scheduled_s >= self._end_s:
                 self._total = self._started
                 return
@@ -206,7 +210,6 @@ class _Level:
 
     async def _send(self, prepared: Prepared, scheduled_s: float, user: int | None = None) -> None:
         warmup = prepared.index < self.extent.warmup
-        self._mark_measured(prepared.index, scheduled_s)
         self.in_flight += 1
         self._measured_in_flight += not warmup
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
@@ -217,11 +220,6 @@ class _Level:
         self._failed += record.outcome != "complete"
         self.records.append(record)
         self._on_record(record)
-
-    def _mark_measured(self, number: int, scheduled_s: float) -> None:
-        """The level proper begins with the first request after the warm-up."""
-        if number == self.extent.warmup and self.extent.duration_s is not None:
-            self._end_s = scheduled_s + self.extent.duration_s
 
     def _prepared(self, number: int) -> Prepared:
         return self._prepare(replace(self.plan.request(number), index=number))

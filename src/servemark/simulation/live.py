@@ -70,11 +70,6 @@ class LiveReplica:
         policy = self._scheduler.policy
         if request_id in self._requests:
             raise InputError("request_id", expected="a name not in flight", found=request_id)
-        if input_tokens < 1 or output_tokens < 1:
-            raise InputError(
-                "request", expected="at least one input and one output token",
-                found=f"{input_tokens} and {output_tokens}",
-            )  # fmt: skip
         if refusal := policy.refusal(input_tokens, output_tokens):
             raise InputError("request", expected="a request that fits", found=refusal)
         keys = block_keys(prefix_blocks, prefix_block_tokens, policy.block_size, input_tokens)

@@ -8,12 +8,10 @@ exhausted, every request in flight breaks (llama.cpp server, `kv_unified`, obser
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from servemark.domain.deployment import EngineConfig
 from servemark.errors import InputError
-from servemark.simulation.blocks import blocks_of
 
 
 class Policy(NamedTuple):
@@ -25,17 +23,21 @@ class Policy(NamedTuple):
     """Input plus output that one request may come to."""
     because: str
     """What sets `most_tokens`, for people."""
+    chunks: bool = True
+    """Prompts are computed in parts that fit the token budget, together with decoding sequences."""
     caches: bool = False
     """Full prompt blocks with a known hash are reused."""
     cuts: bool = False
     """An answer that outgrows `most_tokens` is cut short there; elsewhere the request is refused."""
     breaks: bool = False
     """When no block is left, everything in flight breaks; elsewhere the newest is preempted."""
-    reserve: Callable[[int], int] | None = None
-    """Input plus output tokens -> blocks taken at admission; None = taken as the sequence grows."""
+    reserves: bool = False
+    """All blocks are taken at admission, for input and output; elsewhere as the sequence grows."""
 
     def refusal(self, input_tokens: int, output_tokens: int) -> str | None:
         """Why such a request can never be served; None = it can."""
+        if input_tokens < 1 or output_tokens < 1:
+            return f"{input_tokens} input and {output_tokens} output tokens: at least one each is needed"
         asked = input_tokens + (1 if self.cuts else output_tokens)
         if asked <= self.most_tokens:
             return None
@@ -67,28 +69,34 @@ def policy_of(engine: EngineConfig, kv_blocks: int) -> Policy:
         limits.append((engine.max_num_batched_tokens, "max_num_batched_tokens without chunked prefill"))
     most, because = min(limits)
     return Policy(
-        blocks=kv_blocks, block_size=size, most_tokens=most, because=because,
+        blocks=kv_blocks,
+        block_size=size,
+        most_tokens=most,
+        because=because,
+        chunks=engine.enable_chunked_prefill,
         caches=engine.enable_prefix_caching,
-        reserve=(lambda tokens: blocks_of(tokens, size)) if engine.policy == "no-evict" else None,
-    )  # fmt: skip
+        reserves=engine.policy == "no-evict",
+    )
 
 
 def _slots(engine: EngineConfig, kv_blocks: int) -> Policy:
-    """llama.cpp. A shared pool counts single tokens; of split slots only the number is counted."""
+    """llama.cpp. A shared pool counts single tokens; a split slot is one block, as large as its window."""
     context = engine.context_tokens or kv_blocks * engine.block_size
-    window = context if engine.shared_context else context // engine.max_num_seqs
+    shared = engine.shared_context
+    window = context if shared else context // engine.max_num_seqs
     most, because = min(
-        (window, "context" if engine.shared_context else "context of a slot"),
+        (window, "context" if shared else "context of one slot"),
         (engine.max_model_len or window, "max_model_len"),
     )
-    if engine.shared_context:
-        return Policy(
-            blocks=context, block_size=1, most_tokens=most, because=because, cuts=True, breaks=True
-        )
     return Policy(
-        blocks=engine.max_num_seqs, block_size=engine.block_size, most_tokens=most, because=because,
-        cuts=True, reserve=lambda _: 1,
-    )  # fmt: skip
+        blocks=context if shared else engine.max_num_seqs,
+        block_size=1 if shared else window,
+        most_tokens=most,
+        because=because,
+        cuts=True,
+        breaks=shared,
+        reserves=not shared,
+    )
 
 
 def _check(engine: EngineConfig, kv_blocks: int) -> None:
@@ -100,6 +108,12 @@ def _check(engine: EngineConfig, kv_blocks: int) -> None:
     for path, value in positive.items():
         if value < 1:
             raise InputError(path, expected="at least 1", found=value)
+    if engine.context_tokens is not None and engine.context_tokens < engine.max_num_seqs:
+        raise InputError(
+            "engine.context_tokens",
+            expected=f"at least one token for each of {engine.max_num_seqs} slots",
+            found=engine.context_tokens,
+        )
     if engine.max_num_batched_tokens < engine.max_num_seqs:
         raise InputError(
             "engine.max_num_batched_tokens",

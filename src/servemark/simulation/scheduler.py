@@ -30,7 +30,7 @@ class Scheduler(Generic[S]):
     def __init__(self, engine: EngineConfig, kv_blocks: int) -> None:
         self.policy: Policy = policy_of(engine, kv_blocks)
         self.pool = BlockPool(self.policy.blocks)
-        self.batch: Batch[S] = Batch(self.policy.block_size, grows=self.policy.reserve is None)
+        self.batch: Batch[S] = Batch(self.policy.block_size, grows=not self.policy.reserves)
         self.waiting: deque[S] = deque()
         self.partial: S | None = None
         """The one sequence whose prompt is partly computed."""
@@ -40,7 +40,7 @@ class Scheduler(Generic[S]):
         """By the last `schedule` (llama.cpp's shared context)."""
         self.settled = True
         """Whether the next steps admit nobody either, as long as no request arrives or finishes."""
-        self.chunked = engine.enable_chunked_prefill
+        self.chunked = self.policy.chunks
         self.max_num_seqs = engine.max_num_seqs
         self.max_num_batched_tokens = engine.max_num_batched_tokens
         self.prefix_queries = 0
@@ -163,8 +163,8 @@ class Scheduler(Generic[S]):
                     return
                 tokens = budget
             need = -(-(computed + tokens) // policy.block_size)
-            if policy.reserve is not None:
-                need = policy.reserve(seq.input_tokens + seq.output_tokens)
+            if policy.reserves:
+                need = blocks_of(seq.input_tokens + seq.output_tokens, policy.block_size)
             if need - hits + idle > self.pool.free:
                 if not policy.breaks:
                     # Its cached blocks may yet be evicted: a first part with fewer hits needs fewer blocks.
@@ -187,7 +187,7 @@ class Scheduler(Generic[S]):
             seq.held = hits
             seq.computed = hits * self.policy.block_size
         self.pool.take(blocks - hits)
-        if self.policy.reserve is not None:
+        if self.policy.reserves:
             seq.reserved = blocks
         if self.policy.caches and not seq.preemptions:
             seq.cached = seq.computed

@@ -1,0 +1,68 @@
+"""What a reader of a level should know besides its numbers, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from servemark.domain.run import Level, RequestRecord
+from servemark.domain.workload import ArrivalPlan
+from servemark.load.driver import DrivenLevel
+
+_INPUT_TOLERANCE = 0.05
+
+
+def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
+    """Remarks on how the level went."""
+    measured = [each for each in driven.requests if not each.warmup]
+    notes: list[str] = []
+    if driven.interrupted:
+        notes.append("interrupted: what was in flight is not counted")
+    elif driven.cut:
+        notes.append(
+            f"{driven.cut} requests were still running when the time after the end was over; "
+            "they are not counted, and without them latencies read too low"
+        )
+    if retried := sum(each.retried for each in driven.requests):
+        notes.append(
+            f"{retried} requests were sent again: their kept-alive connection had died before any byte"
+        )
+    if short := sum(_ended_early(each, plan) for each in measured):
+        notes.append(
+            f"{short} answers ended by themselves before the asked length: the server ignores ignore_eos"
+        )
+    notes += _input_remark(measured, plan)
+    return tuple(notes)
+
+
+def verdict_remarks(level: Level) -> tuple[str, ...]:
+    """Says of a level that is too short for its promises how long it would have to be."""
+    slos = level.verdict.slos if level.verdict else ()
+    short = [each for each in slos if each.verdict == "undecided" and each.requests_needed is not None]
+    if not short:
+        return ()
+    needed = max(short, key=lambda each: each.requests_needed or 0)
+    complete = level.outcomes.get("complete", 0)
+    words = f"too short to decide: {complete} requests completed, {needed.slo.name} needs {needed.requests_needed}"
+    return (words,)
+
+
+def _ended_early(record: RequestRecord, plan: ArrivalPlan) -> bool:
+    asked = plan.request(record.index).output_tokens
+    complete = record.outcome == "complete" and record.item is None
+    return complete and record.finish_reason != "length" and record.output_tokens < asked
+
+
+def _input_remark(measured: Sequence[RequestRecord], plan: ArrivalPlan) -> list[str]:
+    """The server's count of the prompts, where it is not the one asked for."""
+    counted = [
+        (each.input_tokens, plan.request(each.index).input_tokens)
+        for each in measured
+        if each.input_tokens is not None and each.item is None
+    ]
+    if not counted:
+        return []
+    found = sum(server for server, _ in counted) / len(counted)
+    asked = sum(planned for _, planned in counted) / len(counted)
+    if abs(found - asked) <= _INPUT_TOLERANCE * asked:
+        return []
+    return [f"the server counted {found:.0f} input tokens a request on average, {asked:.0f} were asked for"]

@@ -1,0 +1,138 @@
+"""A level of load on replicas behind a router.
+
+At one moment steps end first, then requests arrive, then steps start: a router sees what has ended, and a
+request that arrives at a step boundary is in the step that starts there.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Literal, get_args
+
+from servemark.domain.deployment import EngineConfig
+from servemark.domain.step import StepTime
+from servemark.domain.workload import ArrivalPlan
+from servemark.errors import InputError, UnknownName
+from servemark.simulation.arrivals import NEVER, Arrival, Arrivals, Bounds, arrivals_of, picoseconds
+from servemark.simulation.blocks import block_keys
+from servemark.simulation.engine import Replica
+from servemark.simulation.journal import Journal, Played, Visit
+
+Router = Literal["round-robin", "least-loaded"]
+
+
+def play(
+    plan: ArrivalPlan,
+    *,
+    step_time: StepTime,
+    engine: EngineConfig,
+    kv_blocks: int,
+    request_overhead_s: float = 0.0,
+    replicas: int = 1,
+    router: Router = "round-robin",
+    requests: int | None = None,
+    duration_s: float | None = None,
+    warmup: int = 0,
+) -> Played:
+    """Play an arrival plan on simulated replicas, until every request has ended.
+
+    Args:
+        plan: the requests and the load. `Users`: a closed loop, requests in plan order, starting over;
+            other loads: at their scheduled times.
+        step_time: how long an engine step takes.
+        engine: engine settings, of each replica.
+        kv_blocks: blocks of each replica's KV pool.
+        request_overhead_s: time from sending to arriving at the engine.
+        replicas: engines behind the router.
+        router: in turn, or to the one with the fewest requests in flight (of equals, the first).
+        requests: send so many, after the warm-up; None = all of the plan (in a closed loop: until
+            `duration_s`, if that is given).
+        duration_s: send none from this time on, warm-up included.
+        warmup: this many first requests are flagged as warm-up.
+
+    Raises:
+        InputError: an empty plan, an impossible setting, or a request without a time in an open loop.
+        A request that can never fit is no error: it is recorded as refused.
+    """
+    if not plan.requests:
+        raise InputError("requests", expected="at least one planned request", found="none")
+    if replicas < 1:
+        raise InputError("replicas", expected="at least 1", found=replicas)
+    if router not in get_args(Router):
+        raise UnknownName("router", kind="a router", name=router, known=get_args(Router))
+    if requests is None and duration_s is None:
+        requests = max(0, len(plan.requests) - warmup)
+    bounds = Bounds(requests, NEVER if duration_s is None else picoseconds(duration_s), warmup)
+    journal = Journal()
+    arrivals = arrivals_of(plan, picoseconds(request_overhead_s), bounds)
+    engines = [Replica(number, step_time, engine, kv_blocks, journal) for number in range(replicas)]
+    _Fleet(arrivals, engines, journal, router).run()
+    return Played(
+        requests=tuple(sorted(journal.requests, key=attrgetter("index"))),
+        steps=tuple(sorted(journal.steps, key=attrgetter("start_s"))),
+    )
+
+
+class _Fleet:
+    """Replicas, their router, and the clock they share."""
+
+    def __init__(
+        self, arrivals: Arrivals, replicas: list[Replica], journal: Journal, router: Router
+    ) -> None:
+        self.arrivals = arrivals
+        self.replicas = replicas
+        self.journal = journal
+        self._router = router
+        self._routed = 0
+
+    def run(self) -> None:
+        """From event to event until nothing is left."""
+        arrivals, replicas = self.arrivals, self.replicas
+        ends = [NEVER] * len(replicas)
+        while (now := min(min(ends), arrivals.next_ps)) != NEVER:
+            ready: list[int] = []
+            while now in ends:
+                self._finish(ends.index(now), ends, ready, now)
+            while arrivals.next_ps == now:
+                number = self._arrive(arrivals.pop(), now)
+                if number is None:
+                    continue
+                ends[number] = replicas[number].end_ps
+                if ends[number] == now:
+                    self._finish(number, ends, ready, now)
+                elif ends[number] == NEVER and number not in ready:
+                    ready.append(number)
+            for number in sorted(ready):
+                replica = replicas[number]
+                ends[number] = replica.start(now)
+                for visit in replica.scheduler.broken:
+                    arrivals.ended(visit.arrival.user, now)
+
+    def _finish(self, number: int, ends: list[int], ready: list[int], now: int) -> None:
+        ended = self.arrivals.ended
+        for visit in self.replicas[number].finish():
+            ended(visit.arrival.user, now)
+        ends[number] = NEVER
+        ready.append(number)
+
+    def _arrive(self, arrival: Arrival, now: int) -> int | None:
+        """Route a request; returns the replica it queues at, None if that refuses it."""
+        replicas = self.replicas
+        number = self._routed % len(replicas)
+        if self._router == "least-loaded":
+            number = min(range(len(replicas)), key=lambda n: replicas[n].in_flight)
+        self._routed += 1
+        replica = replicas[number]
+        policy, request = replica.scheduler.policy, arrival.request
+        if refusal := policy.refusal(request.input_tokens, request.output_tokens):
+            self.journal.refused(arrival, number, now, refusal)
+            self.arrivals.ended(arrival.user, now, refused=True)
+            return None
+        keys: list[int] = []
+        if request.prefix_blocks and policy.caches:
+            keys = block_keys(
+                request.prefix_blocks, request.prefix_block_tokens, policy.block_size, request.input_tokens
+            )
+        visit = Visit(arrival, policy.granted(request.input_tokens, request.output_tokens), keys)
+        replica.accept(visit, now)
+        return number
