@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,13 @@ def pytest_runtest_setup(item):
 def traces() -> Path:
     """Folder of the real traces (SERVEMARK_TRACES); ask for it under `needs("traces")`."""
     return Path(os.environ["SERVEMARK_TRACES"])
+
+
+@pytest.fixture(scope="session")
+def truth_url():
+    """Base URL of the truth server (`tests/truth_server.py`), a process of its own."""
+    command = [sys.executable, str(Path(__file__).with_name("truth_server.py"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.kill()

@@ -56,8 +56,8 @@ def test_engine_with_version():
 
 def test_unknown_names():
     error = refused("llama-3.1-8b", gpu="l40z")
-    assert (error.path, error.nearest[:2]) == ("gpu", ("l40", "l4"))
-    assert "l40s" in error.nearest
+    assert error.path == "gpu"
+    assert set(error.nearest) >= {"l40", "l40s"}
     assert "llama-3.1-8b" in refused("llama-3.1-8bb", gpu="l40s").nearest
     assert refused("llama-3.1-8b", gpu="l40s", dtype="fp9").path == "dtype"
     assert refused("llama-3.1-8b", gpu="l40s", router="random").path == "router"

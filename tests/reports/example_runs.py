@@ -185,9 +185,9 @@ def simulated(slos=(TTFT, TPOT, FAILURES)) -> Run:
     )  # fmt: skip
 
 
-def _instrument(users: int, engine: float | None = 0.61) -> dict:
+def _instrument(users: int, engine: float | None = None, twin: float | None = None) -> dict:
     return {
-        "lag": Lag(send_p99_s=0.0008, loop_p99_s=0.0011, server_p99_s=0.0016, peak_in_flight=users,
+        "lag": Lag(send_p99_s=0.0008, loop_p99_s=0.0011, server_p99_s=twin, peak_in_flight=users,
                    reduced_accuracy=False),
         "cpu": CpuShare(client_cores=0.02 + 0.004 * users, engine_cores=engine, machine_cores=8),
         "window": Window(start_s=3.0, end_s=63.0),
@@ -202,7 +202,7 @@ ENDPOINT = Endpoint(
 
 def measured(slos=(TTFT, TPOT, FAILURES)) -> Run:
     """The twin, measured over HTTP: every level with enough requests."""
-    levels = [level(row, slos, n=120 + 40 * i, **_instrument(row[0])) for i, row in enumerate(MEASURED)]
+    levels = [level(row, slos, n=120 + 40 * i, **_instrument(row[0], twin=0.0016)) for i, row in enumerate(MEASURED)]
     return run(
         levels, slos, id="0003-measured-llama-3.1-8b", origin="measured", method="load test",
         endpoint=ENDPOINT, provenance=replace(
@@ -220,7 +220,7 @@ def measured_with_failures(slos=(TTFT, TPOT, FAILURES)) -> Run:
         {"complete": 255, "truncated": 2, "refused": 38, "timed_out": 19, "broken": 1, "transport": 5},
     )  # fmt: skip
     levels = [
-        level(row, slos, outcomes=outcomes, **_instrument(row[0], None))
+        level(row, slos, outcomes=outcomes, **_instrument(row[0]))
         for row, outcomes in zip(MEASURED, counts, strict=True)
     ]
     return run(

@@ -15,7 +15,7 @@ from servemark.catalogue.engine_defaults import find_engine
 from servemark.catalogue.gpu_types import find_gpu
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment, EngineConfig, Parallelism
-from servemark.domain.gpu import Node
+from servemark.domain.gpu import Gpu, Node
 from servemark.domain.model import PRECISIONS, Attention, LatentAttention, ModelArch
 from servemark.errors import InputError, UnknownName, nearest_names
 
@@ -77,7 +77,7 @@ def build_deployment(model: str | None, options: DeploymentOptions) -> Deploymen
     parallelism = _parallelism(arch, given)
     dtype = _precision(given.get("dtype") or arch.dtype, "dtype")
     kv_default = "fp16" if dtype == "fp16" else "bf16" if dtype != "fp32" else "fp32"
-    engine = _engine_config(str(given.get("engine") or "vllm"), given.get("set"))
+    engine = _engine_config(str(given.get("engine") or "vllm"), given.get("set"), gpu)
     peer = given.get("peer_to_peer")
     return Deployment(
         model=arch,
@@ -181,8 +181,8 @@ def _router(value: object) -> Any:
     return value
 
 
-def _engine_config(name: str, settings: str | Mapping[str, Any] | None) -> EngineConfig:
-    engine = find_engine(name, path="engine")
+def _engine_config(name: str, settings: str | Mapping[str, Any] | None, gpu: Gpu) -> EngineConfig:
+    engine = find_engine(name, gpu=gpu, path="engine")
     if not settings:
         return engine
     changes = parse_settings(settings) if isinstance(settings, str) else dict(settings)

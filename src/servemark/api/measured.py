@@ -7,24 +7,153 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from servemark.api.listing import DEFAULT_RUNS
-from servemark.api.loads import (
-    Numbers,
-    default_loads,
-    existing_file,
-    fixed_workload,
-    parse_amount,
-    parse_duration,
-    parse_rates,
-    parse_slos,
-    parse_users,
-)
-from servemark.catalogue.gpu_types import find_gpu
+from servemark.api.loads import Numbers, parse_amount, parse_duration, parse_slos, workload_and_loads
 from servemark.domain.exchange import Item
 from servemark.domain.run import Run
-from servemark.domain.workload import Load, Workload
 from servemark.errors import InputError
 from servemark.load.progress import Progress
-from servemark.measurement.session import measure_endpoint
-from servemark.traffic.profiles import find_profile
+from servemark.measurement.session import DEFAULT_TIMEOUT_S, measure_endpoint
+
+API_KEY_VARIABLES = ("SERVEMARK_API_KEY", "OPENAI_API_KEY")
+
+
+def measure(
+    endpoint: str,
+    /,
+    *,
+    users: Numbers | None = None,
+    rate: Numbers | None = None,
+    arrivals: str = "poisson",
+    input: int | str | None = None,
+    output: int | str | None = None,
+    traffic: str | None = None,
+    trace: Path | None = None,
+    time_scale: float = 1.0,
+    requests: int | None = None,
+    duration: float | str | None = None,
+    warmup: int | None = None,
+    preflight: bool = True,
+    model: str | None = None,
+    slo: str | None = None,
+    timeout: float | str = DEFAULT_TIMEOUT_S,
+    header: list[str] | None = None,
+    body: str | None = None,
+    api_key_file: Path | None = None,
+    title: str | None = None,
+    seed: int = 0,
+    runs: Path | None = DEFAULT_RUNS,
+    on_items: Sequence[Item] = (),
+    on_progress: Callable[[int, Progress], None] = lambda level, progress: None,
+    on_engine_cpu_s: Callable[[], float | None] | None = None,
+    on_settings: Mapping[str, str] | None = None,
+) -> Run:
+    """Load-test an OpenAI-compatible endpoint: latency, throughput, failures, capacity.
+
+    Args:
+        endpoint: API root, e.g. http://127.0.0.1:8000/v1.
+        users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
+        rate: open loop: request rates, e.g. 1,2,3/s.
+        arrivals: of an open loop: poisson or constant.
+        input: input tokens (default 512).
+        output: output tokens (default 128).
+        traffic: arrivals and lengths of a traffic profile, e.g. chat.
+        trace: replay a recorded trace; with --users or --rate only its lengths.
+        time_scale: 2 plays the trace twice as fast.
+        requests: requests of a level (default: the larger of 100 and 10 per user; of a trace: all).
+        duration: length of a level instead, e.g. 30s.
+        warmup: requests before each level (default: one per user; 0 sends none).
+        preflight: ask /v1/models and one small completion first.
+        model: as the endpoint names it (default: the first that /v1/models lists).
+        slo: promises, e.g. ttft_p95=2s,failures=1%.
+        timeout: after which a request counts as timed out.
+        header: extra header as "Name: value"; may be repeated.
+        body: extra fields of every request body, as JSON.
+        api_key_file: file with the API key (default: $SERVEMARK_API_KEY or $OPENAI_API_KEY).
+        title: of the report.
+        seed: the same seed gives the same requests.
+        runs: folder that keeps the run; it is written as the run goes.
+        on_items: questions to ask in turn instead of synthetic prompts.
+        on_progress: called about ten times a second with the level's index and state.
+        on_engine_cpu_s: processor seconds used so far by a local engine.
+        on_settings: engine settings to record.
+
+    Returns:
+        The run; after Ctrl-C what was measured so far, with `provenance.finished` False.
+
+    Raises:
+        InputError: impossible quantities, before anything is sent.
+        EndpointError: the endpoint is down, has no such model, is no LLM endpoint or does not stream.
+    """
+    slos = parse_slos(slo)
+    amount = parse_amount(requests, "requests", minimum=1)
+    duration_s = parse_duration(duration)
+    timeout_s = parse_duration(timeout, "timeout")
+    parse_amount(warmup, "warmup", minimum=0)
+    workload, loads, recorded = workload_and_loads(
+        users=users, rate=rate, arrivals=arrivals, input=input, output=output, traffic=traffic, trace=trace,
+        time_scale=time_scale,
+    )  # fmt: skip
+    return asyncio.run(
+        measure_endpoint(
+            endpoint,
+            model=model,
+            loads=loads,
+            workload=workload,
+            slos=slos,
+            seed=parse_amount(seed, "seed", minimum=0) or 0,
+            requests=amount,
+            duration_s=duration_s,
+            warmup=warmup,
+            preflight=preflight,
+            trace=recorded,
+            items=on_items,
+            api_key=_api_key(api_key_file),
+            headers=_headers(header or []),
+            extra_body=_body(body),
+            timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
+            engine_cpu_s=on_engine_cpu_s,
+            settings=on_settings,
+            runs_root=None if runs is None else Path(runs),
+            title=title,
+            on_progress=on_progress,
+        )
+    )
+
+
+def _api_key(file: Path | None) -> str | None:
+    if file is None:
+        return next((key for name in API_KEY_VARIABLES if (key := os.environ.get(name))), None)
+    try:
+        key = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise InputError("api_key_file", expected="a readable file with the key", found=str(file)) from None
+    if not key or "\n" in key:
+        raise InputError(
+            "api_key_file", expected="one line with the key", found=f"{len(key.splitlines())} lines"
+        )
+    return key
+
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for i, line in enumerate(lines):
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip() or not value.strip():
+            raise InputError(f"header[{i}]", expected='"Name: value"', found="no name or no value")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _body(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise InputError("body", expected="a JSON object", found=f"{text[:40]!r} ({error})") from None
+    if not isinstance(fields, dict):
+        raise InputError("body", expected="a JSON object", found=type(fields).__name__)
+    return fields

@@ -9,27 +9,19 @@ from typing import Unpack
 import msgspec
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
-from servemark.api.loads import (
-    Numbers,
-    default_loads,
-    fixed_workload,
-    parse_rates,
-    parse_slos,
-    parse_tokens,
-    parse_users,
-)
-from servemark.api.provenance import provenance
+from servemark.api.loads import Numbers, parse_slos, parse_tokens, workload_and_loads
 from servemark.capacity.answer import capacity_of
 from servemark.domain.deployment import Deployment
 from servemark.domain.lengths import mean_tokens
 from servemark.domain.memory import Fit, MemoryBudget
 from servemark.domain.run import Run
-from servemark.domain.workload import Load, Workload
+from servemark.domain.workload import Load, Replay, Workload
 from servemark.errors import InputError
 from servemark.physics.levels import closed_form_level
 from servemark.physics.memory import memory_budget, require_fit
 from servemark.stats.verdicts import judge
 from servemark.store.folders import create_run
+from servemark.store.provenance import provenance_now
 from servemark.traffic.profiles import find_profile
 
 
@@ -82,7 +74,7 @@ def predict(
         rate: open loop: request rates, e.g. 1,2,3/s.
         input: input tokens (default 512).
         output: output tokens (default 128).
-        traffic: take the lengths (and without --users the rate) of a traffic profile.
+        traffic: lengths (and without --users or --rate the mean rate) of a traffic profile.
         slo: promises, e.g. ttft_p95=2s,tpot_p95=50ms.
         runs: folder that keeps the run.
 
@@ -91,12 +83,15 @@ def predict(
         DoesNotFit: the deployment does not fit in memory.
     """
     slos = parse_slos(slo)
-    workload, loads = closed_form_question(users, rate, input, output, traffic)
+    workload, loads, _ = workload_and_loads(
+        users=users, rate=rate, input=input, output=output, traffic=traffic
+    )
     deployment = build_deployment(model, options)
     budget = fitting_budget(deployment, workload)
     coefficients = coefficients_of(deployment)
     levels = tuple(
-        judge(closed_form_level(deployment, coefficients, budget, load, workload), slos) for load in loads
+        judge(closed_form_level(deployment, coefficients, budget, load, workload), slos)
+        for load in map(_steady, loads)
     )
     run = Run(
         origin="predicted",
@@ -109,32 +104,17 @@ def predict(
         coefficients=coefficients,
         levels=levels,
         capacity=capacity_of(levels) if slos else None,
-        provenance=provenance(seed=0),
+        provenance=provenance_now(seed=0),
     )
     return kept(run, runs)
 
 
-def closed_form_question(
-    users: Numbers | None,
-    rate: Numbers | None,
-    input: int | str | None,
-    output: int | str | None,
-    traffic: str | None,
-) -> tuple[Workload, tuple[Load, ...]]:
-    """The workload and the loads that the options ask for."""
-    if users is not None and rate is not None:
-        raise InputError("rate", expected="either --users or --rate", found="both")
-    loads: tuple[Load, ...] = (
-        parse_users(users) if users is not None else parse_rates(rate) if rate is not None else ()
-    )
-    if traffic is None:
-        return fixed_workload(input, output), default_loads(loads)
-    if input is not None or output is not None:
-        raise InputError(
-            "traffic", expected="lengths from --traffic or from --input and --output", found="both"
-        )
-    profile = find_profile(traffic, path="traffic")
-    return profile.workload, loads or (profile.rate,)
+def _steady(load: Load) -> Load:
+    """A profile's arrivals as their mean rate: a closed form knows no bursts."""
+    if not isinstance(load, Replay):
+        return load
+    rate = find_profile(load.name).rate
+    return msgspec.structs.replace(rate, per_s=rate.per_s * load.time_scale)
 
 
 def kept(run: Run, runs: Path | None) -> Run:

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import (
     Numbers,
-    existing_file,
     fixed_workload,
     parse_amount,
     parse_duration,
     parse_slos,
+    workload_and_loads,
 )
-from servemark.api.prediction import closed_form_question, fitting_budget, kept
-from servemark.api.provenance import provenance
+from servemark.api.prediction import fitting_budget, kept
 from servemark.capacity.answer import capacity_of
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import Level, Run
-from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users, Workload
+from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users
 from servemark.errors import InputError
 from servemark.physics.memory import require_fit
 from servemark.physics.step import step_time
 from servemark.simulation.replicas import play
 from servemark.stats.summary import summarise
 from servemark.stats.verdicts import judge
+from servemark.store.provenance import provenance_now
 from servemark.traffic.arrivals import arrival_plan
-from servemark.traffic.traces import read_trace, scaled
+from servemark.traffic.traces import Trace
 from servemark.twins.process import RunningTwin, start_twin
 from servemark.units import parse
 
@@ -85,24 +85,30 @@ def simulate(
         raise InputError("duration", expected="either --requests or --duration", found="both")
     parse_amount(warmup, "warmup", minimum=0)
     deployment = build_deployment(model, options)
-    if trace is not None:
-        plan = _trace_plan(trace, time_scale, seed, (users, rate, input, output, traffic))
-        workload, plans = (
-            Workload(profile=plan.load.name if isinstance(plan.load, Replay) else None),
-            [plan],
-        )
-        budget = require_fit(deployment)
-        amount = amount or (len(plan.requests) if duration_s is None else None)
-        warmup = warmup or 0
-    else:
-        workload, loads = closed_form_question(users, rate, input, output, traffic)
-        budget = fitting_budget(deployment, workload)
-        if duration_s is None:
-            amount = amount or DEFAULT_SIMULATED_REQUESTS
-        plans = [_plan(load, workload, seed, amount, warmup, duration_s) for load in loads]
+    workload, loads, recorded = workload_and_loads(
+        users=users,
+        rate=rate,
+        input=input,
+        output=output,
+        traffic=traffic,
+        trace=trace,
+        time_scale=time_scale,
+    )
+    budget = require_fit(deployment) if recorded else fitting_budget(deployment, workload)
     coefficients = coefficients_of(deployment)
+    extents = [_extent(load, amount, duration_s, warmup, recorded) for load in loads]
     levels = tuple(
-        _play(plan, deployment, coefficients, budget, slos, (amount, duration_s, warmup)) for plan in plans
+        _play(
+            arrival_plan(
+                load, workload, seed=seed, requests=extent.planned, duration_s=duration_s, trace=recorded
+            ),
+            deployment,
+            coefficients,
+            budget,
+            slos,
+            extent,
+        )
+        for load, extent in zip(loads, extents, strict=True)
     )
     run = Run(
         origin="predicted",
@@ -115,40 +121,32 @@ def simulate(
         coefficients=coefficients,
         levels=levels,
         capacity=capacity_of(levels) if slos else None,
-        provenance=provenance(seed),
+        provenance=provenance_now(seed),
     )
     return kept(run, runs)
 
 
-def _trace_plan(path: Path, time_scale: float, seed: int, others: tuple[object, ...]) -> ArrivalPlan:
-    if any(other is not None for other in others):
-        raise InputError(
-            "trace", expected="a trace alone: it brings its arrivals and lengths", found="other loads"
-        )
-    if not time_scale > 0:
-        raise InputError("time_scale", expected="a factor above 0", found=time_scale)
-    trace = scaled(read_trace(existing_file(path, "trace")), time_scale)
-    return ArrivalPlan(
-        load=Replay(name=trace.name, time_scale=time_scale), seed=seed, requests=trace.requests
-    )
+class _Extent(NamedTuple):
+    """How much of a load is played."""
+
+    requests: int | None
+    duration_s: float | None
+    warmup: int
+
+    @property
+    def planned(self) -> int | None:
+        return None if self.requests is None else self.requests + self.warmup
 
 
-def _warmup(load: Load, amount: int | None, warmup: int | None) -> int:
-    if warmup is not None:
-        return warmup
-    return load.users if isinstance(load, Users) else (amount or 0) // 10
-
-
-def _plan(
-    load: Load,
-    workload: Workload,
-    seed: int,
-    amount: int | None,
-    warmup: int | None,
-    duration_s: float | None,
-) -> ArrivalPlan:
-    count = None if amount is None else amount + _warmup(load, amount, warmup)
-    return arrival_plan(load, workload, seed=seed, requests=count, duration_s=duration_s)
+def _extent(
+    load: Load, requests: int | None, duration_s: float | None, warmup: int | None, recorded: Trace | None
+) -> _Extent:
+    whole = isinstance(load, Replay) and recorded is not None
+    if requests is None and duration_s is None and not whole:
+        requests = DEFAULT_SIMULATED_REQUESTS
+    if warmup is None:
+        warmup = load.users if isinstance(load, Users) else 0 if whole else (requests or 0) // 10
+    return _Extent(requests, duration_s, warmup)
 
 
 def _play(
@@ -157,9 +155,8 @@ def _play(
     coefficients: Coefficients,
     budget: MemoryBudget,
     slos: tuple[Slo, ...],
-    size: tuple[int | None, float | None, int | None],
+    extent: _Extent,
 ) -> Level:
-    amount, duration_s, warmup = size
     played = play(
         plan,
         step_time=step_time(deployment, coefficients),
@@ -168,9 +165,9 @@ def _play(
         request_overhead_s=coefficients.request_overhead_s.value,
         replicas=deployment.replicas,
         router=deployment.router,
-        requests=amount,
-        duration_s=duration_s,
-        warmup=_warmup(plan.load, amount, warmup),
+        requests=extent.requests,
+        duration_s=extent.duration_s,
+        warmup=extent.warmup,
     )
     return judge(summarise(plan.load, played.requests, played.steps), slos)
 

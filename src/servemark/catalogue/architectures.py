@@ -71,12 +71,14 @@ def _from_hub(hub_id: str, path: str) -> ModelArch:
 
 @cache
 def _by_alias() -> dict[str, str]:
-    """Key by folded key, name, alias and hub id."""
-    return {
-        fold_name(each): model.key
-        for model in model_catalogue().values()
-        for each in (model.key, model.name, *model.aliases, model.hub_id or model.key)
-    }
+    """Key by folded key, name, alias, hub id, and alias under the maker's name on the hub."""
+    keys: dict[str, str] = {}
+    for model in model_catalogue().values():
+        maker = (model.hub_id or "").partition("/")[0]
+        names = (model.key, model.name, *model.aliases)
+        for each in (*names, *(f"{maker}/{name}" for name in names), model.hub_id or model.key):
+            keys[fold_name(each)] = model.key
+    return keys
 
 
 def _all_names() -> list[str]:

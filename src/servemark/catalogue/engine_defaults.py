@@ -63,9 +63,8 @@ def find_engine(name: str, *, gpu: Gpu | None = None, path: str = "engine") -> E
         raise InputError(path, expected="NAME or NAME@VERSION", found=repr(name))
     sheet = find_engine_sheet(bare, path=path)
     settings: dict[str, Any] = {"version": version or None}
-    for rule in sheet.by_memory if gpu is not None else ():
-        least = parse(rule.at_least, "bytes", path=f"engines/{sheet.key}.toml: by_memory")
-        if gpu.memory_usable_bytes >= least and gpu.family not in rule.except_families:
+    for rule in sheet.by_memory:
+        if gpu is not None and _applies(rule, gpu):
             settings.update(rule.settings)
     return msgspec.structs.replace(sheet.defaults, **settings)
 
@@ -86,6 +85,11 @@ def find_engine_sheet(name: str, *, path: str = "engine") -> EngineSheet:
             return sheet
     known = [each for sheet in sheets for each in (sheet.key, *sheet.aliases)]
     raise UnknownName(path, kind="an engine", name=name, known=known)
+
+
+def _applies(rule: MemoryRule, gpu: Gpu) -> bool:
+    least = parse(rule.at_least, "bytes", path="by_memory.at_least")
+    return gpu.memory_usable_bytes >= least and gpu.family not in rule.except_families
 
 
 @cache

@@ -62,7 +62,6 @@ FAMILIES: Final[dict[str, Family]] = {
     "aquila": _LLAMA,
     "granite": _LLAMA,
     "mistral": _LLAMA,
-    "ministral": _LLAMA,
     "mixtral": _LLAMA,
     "phi3": _LLAMA,
     "deci": _LLAMA,

@@ -26,30 +26,40 @@ class Fields:
     def __init__(
         self, config: Mapping[str, Any], *, path: str, defaults: Mapping[str, Any] | None = None
     ) -> None:
-        self._config = {**(defaults or {}), **{k: v for k, v in config.items() if v is not None}}
         self.path = path
+        self._config = {name: value for name, value in config.items() if value is not None}
+        self._defaults = defaults or {}
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value under the name or one of its other names."""
+        """The value under the name or one of its other names; null counts as absent."""
         for each in (name, *NAMES.get(name, ())):
             if each in self._config:
                 return self._config[each]
-        return default
+        return self._defaults.get(name, default)
 
-    def count(self, name: str, default: int | None = None, *, minimum: int = 1) -> int:
-        """A whole number, at least `minimum`.
+    def has(self, name: str) -> bool:
+        """Whether there is a value under the name."""
+        return self.get(name) is not None
+
+    def count(
+        self, name: str, default: int | None = None, *, minimum: int = 1, maximum: int = 10**9
+    ) -> int:  # fmt: skip
+        """A whole number from `minimum` to `maximum`.
 
         Raises:
             InputError: missing without default, or no such number.
         """
         value = self.get(name, default)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
+        expected = f"a whole number >= {minimum}"
         if value is None:
             near = nearest_names(name, self._config)
-            raise self.error(name, expected=f"a whole number >= {minimum}", found="nothing", nearest=near)
+            raise self.error(name, expected=expected, found="nothing", nearest=near)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise self.error(name, expected=f"a whole number >= {minimum}", found=repr(value))
+            raise self.error(name, expected=expected, found=repr(value))
+        if value > maximum:
+            raise self.error(name, expected=f"a whole number <= {maximum:,}", found=repr(value))
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -59,14 +69,18 @@ class Fields:
             raise self.error(name, expected="true or false", found=repr(value))
         return value
 
+    def items(self, name: str) -> list[Any]:
+        """A list; empty when absent."""
+        value = self.get(name, [])
+        if not isinstance(value, list):
+            raise self.error(name, expected="a list", found=repr(value))
+        return value
+
     def per_layer(self, name: str, layers: int) -> list[Any] | None:
         """A list with one entry per layer, or None when the config has none."""
-        value = self.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, list) or len(value) != layers:
-            found = f"{len(value)} entries" if isinstance(value, list) else repr(value)
-            raise self.error(name, expected=f"a list of {layers} entries, one per layer", found=found)
+        value = self.items(name) if self.has(name) else None
+        if value is not None and len(value) != layers:
+            raise self.error(name, expected=f"{layers} entries, one per layer", found=len(value))
         return value
 
     def error(

@@ -65,7 +65,8 @@ def find_gpu_types(names: Iterable[str], *, path: str = "gpus") -> tuple[Gpu, ..
 
 def is_family(name: str) -> bool:
     """Whether the name means several GPUs (`a100`, `h100`), being no key or alias of one."""
-    return _fold(name) in _families()
+    folded = _fold(name)
+    return folded not in map(_fold, table_names("gpus")) and folded in _families()
 
 
 @cache

@@ -14,21 +14,20 @@ def download_config(hub_id: str, *, path: str) -> Path:
 
     Raises:
         MissingExtra: `huggingface_hub` is not installed.
-        InputError: no such model, no access to it, or no network.
+        InputError: no such model, no access to it, or no network; said within seconds.
     """
     try:
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
+        import huggingface_hub as hub  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingExtra("huggingface_hub", "hub") from None
-    cached = try_to_load_from_cache(hub_id, "config.json")
+    cached = hub.try_to_load_from_cache(hub_id, "config.json")
     if isinstance(cached, str):
         return Path(cached)
     try:
-        return Path(hf_hub_download(hub_id, "config.json", etag_timeout=_TIMEOUT_S))
+        # one plain request first: a download alone retries for half a minute without a network
+        hub.HfApi().model_info(hub_id, timeout=_TIMEOUT_S)
+        return Path(hub.hf_hub_download(hub_id, "config.json", etag_timeout=_TIMEOUT_S))
     except Exception as error:  # its errors come from several HTTP libraries, by version
-        first = str(error).strip().splitlines()
-        raise InputError(
-            path,
-            expected="a model on the hub that can be reached",
-            found=f"{hub_id!r}: {type(error).__name__}: {first[0] if first else ''}",
-        ) from None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        expected = "a model of the catalogue, a local config.json, or a hub model that can be reached"
+        raise InputError(path, expected=expected, found=f"{hub_id!r}: {reason}") from None

@@ -40,7 +40,8 @@ def parse_config(config: Mapping[str, Any], *, key: str, name: str, path: str = 
 
     Args:
         config: the JSON object.
-        key, name: what the model is called.
+        key: what the catalogue calls it.
+        name: what people call it.
         path: file named in errors.
 
     Raises:

@@ -32,11 +32,11 @@ def layers_of(fields: Fields, family: Family) -> list[Layer]:
     Raises:
         InputError: a field is missing or makes no sense.
     """
-    count = fields.count("num_hidden_layers")
+    count = fields.count("num_hidden_layers", maximum=10_000)
     blocks = fields.per_layer("block_configs", count)
     if blocks is not None:
         return [_searched_layer(fields, block) for block in blocks]
-    if fields.get("kv_lora_rank") is not None:
+    if fields.has("kv_lora_rank"):
         attention: list[AttentionKind] = [_latent(fields)] * count
     else:
         attention = _attention_layers(fields, family, count)
@@ -68,38 +68,25 @@ def _window(fields: Fields) -> int | None:
 
 def _layer_types(fields: Fields, family: Family, count: int) -> list[str]:
     """The kinds of the layers where config.json has no `layer_types`."""
-    interval = fields.get("full_attention_interval")
-    if interval is not None:
+    if fields.has("full_attention_interval"):
         every = fields.count("full_attention_interval")
         return ["linear_attention" if (i + 1) % every else "full_attention" for i in range(count)]
     if not fields.get("sliding_window") or not fields.flag("use_sliding_window", default=True):
         return ["full_attention"] * count
-    if fields.get("max_window_layers") is not None:
+    if fields.has("max_window_layers"):
         first = fields.count("max_window_layers", minimum=0)
         return ["full_attention" if i < first else "sliding_attention" for i in range(count)]
-    every = fields.get("sliding_window_pattern", family.full_every)
-    return [
-        "sliding_attention" if every is None or (i + 1) % every else "full_attention" for i in range(count)
-    ]
+    # without a pattern every layer slides: none comes up after the last
+    every = fields.count("sliding_window_pattern", family.full_every or count + 1)
+    return ["sliding_attention" if (i + 1) % every else "full_attention" for i in range(count)]
 
 
-def _attention(fields: Fields, family: Family, window: int | None, kv_heads: int | None) -> Attention:
+def _attention(fields: Fields, family: Family, window: int | None, kv_heads: object) -> Attention:
     heads = fields.count("num_attention_heads")
-    multi_query = fields.flag("multi_query") and not fields.flag("new_decoder_architecture")
-    kv = (
-        kv_heads
-        if kv_heads is not None
-        else 1
-        if multi_query
-        else fields.count("num_key_value_heads", heads)
-    )
-    if not isinstance(kv, int) or not 0 < kv <= heads or heads % kv:
-        name = "num_key_value_heads" if kv_heads is None else "num_key_value_heads_per_layer"
-        raise fields.error(name, expected=f"a divisor of the {heads} attention heads", found=kv)
     bias = fields.flag("attention_bias") or fields.flag("bias")
     return Attention(
         heads=heads,
-        kv_heads=kv,
+        kv_heads=_kv_heads(fields, heads, kv_heads),
         head_dim=_head_dim(fields, heads),
         window_tokens=window,
         qkv_bias=family.qkv_bias or bias,
@@ -110,8 +97,19 @@ def _attention(fields: Fields, family: Family, window: int | None, kv_heads: int
     )
 
 
+def _kv_heads(fields: Fields, heads: int, listed: object) -> int:
+    """Key-value heads of one layer; `listed` is its own entry in a list per layer, or None."""
+    name = "num_key_value_heads" if listed is None else "num_key_value_heads_per_layer"
+    # Falcon writes multi-query attention as a flag and leaves the number at all heads
+    multi_query = fields.flag("multi_query") and not fields.flag("new_decoder_architecture")
+    kv_heads = listed if listed is not None else 1 if multi_query else fields.count(name, heads)
+    if not isinstance(kv_heads, int) or not 0 < kv_heads <= heads or heads % kv_heads:
+        raise fields.error(name, expected=f"a divisor of the {heads} attention heads", found=kv_heads)
+    return kv_heads
+
+
 def _head_dim(fields: Fields, heads: int) -> int:
-    if fields.get("head_dim") is not None:
+    if fields.has("head_dim"):
         return fields.count("head_dim")
     hidden = fields.count("hidden_size")
     if hidden % heads:
@@ -122,9 +120,9 @@ def _head_dim(fields: Fields, heads: int) -> int:
 
 
 def _latent(fields: Fields) -> LatentAttention:
-    rank = fields.count("q_lora_rank") if fields.get("q_lora_rank") is not None else None
+    rank = fields.count("q_lora_rank") if fields.has("q_lora_rank") else None
     extra, top = 0, None
-    if fields.get("index_topk") is not None:
+    if fields.has("index_topk"):
         top, width = fields.count("index_topk"), fields.count("index_head_dim")
         heads, hidden = fields.count("index_n_heads"), fields.count("hidden_size")
         # queries from the latent, one key with its LayerNorm, a weight per head
@@ -162,8 +160,8 @@ def _feedforward(fields: Fields, family: Family, layer: int) -> Feedforward:
     bias = family.mlp_bias or fields.flag("mlp_bias") or fields.flag("bias")
     dense_first = fields.count("first_k_dense_replace", 0, minimum=0)
     sparse_step = fields.count("decoder_sparse_step", 1)
-    dense = layer < dense_first or layer in fields.get("mlp_only_layers", ()) or (layer + 1) % sparse_step
-    if dense or fields.get("num_experts") is None:
+    dense = layer < dense_first or layer in fields.items("mlp_only_layers") or (layer + 1) % sparse_step
+    if dense or not fields.has("num_experts"):
         hidden = fields.count("hidden_size")
         default = None if family.gated else 4 * hidden
         return Dense(intermediate=fields.count("intermediate_size", default), gated=family.gated, bias=bias)
@@ -183,20 +181,31 @@ def _feedforward(fields: Fields, family: Family, layer: int) -> Feedforward:
     )
 
 
-def _searched_layer(fields: Fields, block: dict[str, dict[str, object]]) -> Layer:
-    """A layer found by architecture search (Nemotron, DeciLM): its own heads and width, or neither."""
+def _searched_layer(fields: Fields, block: object) -> Layer:
+    """A layer found by architecture search (Nemotron): its own heads and width, or neither."""
     heads, hidden = fields.count("num_attention_heads"), fields.count("hidden_size")
-    part, ffn = (Fields(block.get(k) or {}, path=f"{fields.path}: {k}") for k in ("attention", "ffn"))
+    part, ffn = (_part(fields, block, name) for name in ("attention", "ffn"))
     attention: AttentionKind = LinearAttention(params=0, state_bytes=0.0)
     if part.flag("replace_with_linear"):
         attention = LinearAttention(params=hidden * hidden, state_bytes=0.0)
     elif not part.flag("no_op"):
-        group = part.count("n_heads_in_group")
-        attention = Attention(heads=heads, kv_heads=heads // group, head_dim=_head_dim(fields, heads))
+        kv_heads = heads // part.count("n_heads_in_group", maximum=heads)
+        attention = Attention(heads=heads, kv_heads=kv_heads, head_dim=_head_dim(fields, heads))
     if ffn.flag("no_op"):
         return Layer(attention, None)
     if ffn.flag("replace_with_linear"):
         # one square matrix, written as two halves
         return Layer(attention, Dense(intermediate=hidden // 2, gated=False))
-    width = int(2 * float(ffn.get("ffn_mult", 0)) * hidden / 3)
-    return Layer(attention, Dense(intermediate=-(-width // 256) * 256))
+    if ffn.has("intermediate_size"):
+        return Layer(attention, Dense(intermediate=ffn.count("intermediate_size")))
+    factor = ffn.get("ffn_mult")
+    if not isinstance(factor, (int, float)) or not 0 < factor < 1000:
+        raise ffn.error("ffn_mult", expected="a number above 0", found=repr(factor))
+    return Layer(attention, Dense(intermediate=-(-int(2 * factor * hidden / 3) // 256) * 256))
+
+
+def _part(fields: Fields, block: object, name: str) -> Fields:
+    part = block.get(name) if isinstance(block, dict) else None
+    if not isinstance(part, dict):
+        raise fields.error("block_configs", expected=f"an object with {name} per layer", found=repr(block))
+    return Fields(part, path=f"{fields.path}: block_configs.{name}")

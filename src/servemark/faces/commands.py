@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from rich.console import Console
@@ -48,11 +49,10 @@ def carry_out(name: str, verb: Callable[..., Any], arguments: list[str]) -> int:
     if call is None:
         return 0
     notes = Console(stderr=True, highlight=False)
-    if "on_progress" in inspect.signature(verb).parameters:
-        with LiveLine(notes) as line:
-            result = call(on_progress=line.show)
-    else:
-        result = call()
+    listens = inspect.signature(verb).parameters
+    with LiveLine(notes) if "on_progress" in listens else nullcontext() as line:
+        ears = {"on_progress": line.show, "on_step": line.say} if line else {}
+        result = call(**{name: ear for name, ear in ears.items() if name in listens})
     if name == "twin":
         return _stay(result, asked)
     present(name, result, asked, notes)

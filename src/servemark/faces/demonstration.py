@@ -48,7 +48,7 @@ def demo(
     *,
     output: Path = Path("servemark-demo.html"),
     runs: Path = Path("servemark-runs"),
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[int, Progress], None] = lambda level, progress: None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Demo:
     """Predict one deployment, measure its twin and a real engine on this machine, write one page.
@@ -86,7 +86,7 @@ def demo(
     return Demo(runs=tuple(made), path=Path(output), elapsed_s=time.monotonic() - started_s)
 
 
-def _measured_twin(runs: Path, on_progress: Callable[[Progress], None] | None) -> Run:
+def _measured_twin(runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:
     with twin(MODEL, gpu=GPU, port=0, time_factor=TIME_FACTOR) as running:
         return measure(
             running.base_url,
@@ -96,14 +96,13 @@ def _measured_twin(runs: Path, on_progress: Callable[[Progress], None] | None) -
             duration=LEVEL_S * TIME_FACTOR,
             slo=PROMISES,
             title=f"twin of {MODEL} on 1 x {GPU}",
-            gpu=GPU,
             runs=runs,
             on_progress=on_progress,
             on_engine_cpu_s=running.cpu_s,
         )
 
 
-def _measured_engine(runs: Path, on_progress: Callable[[Progress], None] | None) -> Run:
+def _measured_engine(runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:
     engine = llamacpp.start(tiny.gguf_path(), slots=ENGINE_SLOTS, context_tokens=ENGINE_SLOTS * 512)
     with engine:
         return measure(
@@ -114,9 +113,9 @@ def _measured_engine(runs: Path, on_progress: Callable[[Progress], None] | None)
             slo=ENGINE_PROMISES,
             title=f"{engine.name} with the bilingual model that ships, on this machine's CPU",
             runs=runs,
-            items=tiny.bank(),
+            on_items=tiny.bank(),
             on_progress=on_progress,
             on_engine_cpu_s=engine.cpu_s,
-            server_note=f"{engine.name}, {engine.version}",
-            settings={k: str(v) for k, v in engine.settings.items()},
+            on_settings={"engine": f"{engine.name}, {engine.version}"}
+            | {k: str(v) for k, v in engine.settings.items()},
         )

@@ -16,7 +16,7 @@ class LiveLine:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = None
-        self._level: str | None = None
+        self._level: int | None = None
 
     def __enter__(self) -> LiveLine:
         if self._console.is_terminal:
@@ -32,14 +32,13 @@ class LiveLine:
         """One line that stays."""
         self._console.print(text, highlight=False)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, level: int, progress: Progress) -> None:
         """The level in progress."""
-        label = load_label(progress.load)
         if self._status is not None:
             self._status.update(describe(progress))
-        elif label != self._level:
-            self._console.print(f"measuring {label}", highlight=False)
-        self._level = label
+        elif level != self._level:
+            self._console.print(f"measuring {load_label(progress.load)}", highlight=False)
+        self._level = level
 
 
 def describe(progress: Progress) -> str:

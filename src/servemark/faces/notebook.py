@@ -71,7 +71,11 @@ def run_text(run: Run) -> str:
 def card_html(record: object) -> str | None:
     """A small table of a record or of several alike; None for anything else, which IPython then shows."""
     table = _card(record)
-    return None if table is None else f'<div class="servemark"><style>{CARD_STYLE}</style>{table_html(table)}</div>'
+    return (
+        None
+        if table is None
+        else f'<div class="servemark"><style>{CARD_STYLE}</style>{table_html(table)}</div>'
+    )
 
 
 def card_text(record: object) -> str:

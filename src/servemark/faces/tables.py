@@ -14,7 +14,7 @@ from servemark.domain.memory import Fit
 from servemark.domain.model import ModelArch
 from servemark.domain.workload import load_label
 from servemark.store.folders import RunEntry
-from servemark.units import GB, format_bandwidth, format_bytes, format_count, format_flops
+from servemark.units import GB, MIB, format_bandwidth, format_bytes, format_count, format_flops
 
 UNVERIFIED = "°"
 """Behind a figure that nobody compared with a second source."""
@@ -42,8 +42,8 @@ def print_gpus(gpus: Sequence[Gpu], console: Console) -> None:
         table.add_row(
             gpu.key,
             _figure(gpu, "memory_nominal_bytes", f"{gpu.memory_nominal_bytes / GB:.0f} GB"),
-            _figure(gpu, "memory_reported_bytes", format_bytes(gpu.memory_reported_bytes)),
-            _figure(gpu, "memory_usable_bytes", format_bytes(gpu.memory_usable_bytes)),
+            _figure(gpu, "memory_reported_bytes", _mib(gpu.memory_reported_bytes)),
+            _figure(gpu, "memory_usable_bytes", _mib(gpu.memory_usable_bytes)),
             _figure(gpu, "bandwidth_bytes_per_s", format_bandwidth(gpu.bandwidth_bytes_per_s)),
             _rate(gpu, "bf16"),
             _rate(gpu, "fp8"),
@@ -66,6 +66,11 @@ def _figure(gpu: Gpu, field: str, text: str) -> str:
     return text if gpu.source_of(field).checked else f"{text}{UNVERIFIED}"
 
 
+def _mib(value_bytes: float) -> str:
+    """Memory totals as nvidia-smi prints them."""
+    return f"{value_bytes / MIB:,.0f} MiB"
+
+
 def _rate(gpu: Gpu, dtype: str) -> str:
     rate = gpu.dense_flop_per_s.get(dtype)
     return "-" if rate is None else _figure(gpu, "dense_flop_per_s", format_flops(rate))
@@ -86,8 +91,8 @@ def _print_gpu(gpu: Gpu, console: Console) -> None:
         + " (dense)",
         "bandwidth_bytes_per_s": format_bandwidth(gpu.bandwidth_bytes_per_s),
         "memory_nominal_bytes": f"{gpu.memory_nominal_bytes / GB:.0f} GB {gpu.memory_kind}",
-        "memory_reported_bytes": f"{format_bytes(gpu.memory_reported_bytes)} (nvidia-smi)",
-        "memory_usable_bytes": f"{format_bytes(gpu.memory_usable_bytes)} (CUDA)",
+        "memory_reported_bytes": f"{_mib(gpu.memory_reported_bytes)} (nvidia-smi)",
+        "memory_usable_bytes": f"{_mib(gpu.memory_usable_bytes)} (CUDA)",
         "tdp_w": f"{gpu.tdp_w:.0f} W",
         "link": f"{gpu.link.kind} {_link(gpu.link)} per direction, up to {gpu.link.spans_gpus} GPUs"
         if gpu.link
@@ -190,8 +195,7 @@ def print_fit(fit: Fit, console: Console) -> None:
         ("reserved by the engine before any user", memory.reserved_bytes),
         ("CUDA graphs", memory.graph_bytes),
         ("runtime and context", memory.runtime_bytes),
-        ("nvidia-smi then reports", memory.reported_bytes),
-        ("of nvidia-smi's total", memory.total_reported_bytes),
+        (f"nvidia-smi then reports, of {_mib(memory.total_reported_bytes)}", memory.reported_bytes),
         ("needed for one such sequence", memory.needed_bytes),
     )
     for name, value in parts:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from servemark.client.chat import prepare_chat
 from servemark.client.protocol import Prepared
 from servemark.domain.exchange import Item, Message
-from servemark.domain.run import RequestRecord
+from servemark.domain.run import RequestRecord, Run
 from servemark.domain.workload import ArrivalPlan, PlannedRequest
 from servemark.traffic.prompts import synthetic_messages
 
@@ -56,20 +56,15 @@ class PromptSource:
     """
 
     def __init__(
-        self,
-        *,
-        model: str,
-        seed: int,
-        started: str,
-        items: Sequence[Item] = (),
-        extra_body: Mapping[str, Any] | None = None,
+        self, run: Run, *, items: Sequence[Item] = (), extra_body: Mapping[str, Any] | None = None
     ) -> None:
         self.scale = TokenScale()
-        self._model, self._seed, self._started = model, seed, started
+        self._model = run.endpoint.model if run.endpoint else ""
+        self._seed, self._started = run.provenance.seed, run.provenance.started
         self._items, self._extra_body = items, extra_body
         self._ratio: float | None = None
         self._words: dict[int, int] = {}
-        self._text_seed = seed
+        self._text_seed = self._seed
         self._mean_tokens = 1.0
         self._warmup = 0
 

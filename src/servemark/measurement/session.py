@@ -19,22 +19,20 @@ from servemark.client.preflight import Preflight, check_endpoint, read_health
 from servemark.client.streaming import StreamingClient
 from servemark.domain.exchange import Item
 from servemark.domain.run import Endpoint, GpuSample, Level, RequestRecord, Run
-from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users, Workload
+from servemark.domain.workload import ArrivalPlan, Load, Slo, Workload
 from servemark.errors import InputError
 from servemark.load.driver import DrivenLevel, Extent, drive
 from servemark.load.progress import Progress
 from servemark.measurement.prompts import PromptSource, calibration_messages, word_count
 from servemark.measurement.remarks import driving_remarks, verdict_remarks
+from servemark.measurement.schedule import default_remarks, plan_levels
 from servemark.stats.summary import summarise
 from servemark.stats.verdicts import judge
 from servemark.store.folders import RunWriter, create_run, open_level
 from servemark.store.provenance import provenance_now
 from servemark.telemetry.boards import Boards, sample_boards
-from servemark.traffic.arrivals import arrival_plan
 from servemark.traffic.traces import Trace
 
-FEWEST_REQUESTS = 100
-REQUESTS_PER_USER = 10
 DEFAULT_TIMEOUT_S = 600.0
 
 OnProgress = Callable[[int, Progress], None]
@@ -105,57 +103,41 @@ async def measure_endpoint(
         StoreError: the run folder cannot be written.
     """
     credentials = Credentials(api_key, headers)
-    base = base_url(url)
-    _require(loads, timeout_s, warmup)
-    extents = [_extent(load, requests, duration_s, warmup, whole=trace is not None) for load in loads]
-    plans = [
-        arrival_plan(
-            load, workload, seed=seed, requests=_planned(extent), duration_s=duration_s, trace=trace
-        )
-        for load, extent in zip(loads, extents, strict=True)
-    ]
+    found = Preflight(url=base_url(url), model=model or "")
+    if not timeout_s > 0:
+        raise InputError("timeout", expected="a time above 0", found=timeout_s)
+    levels = plan_levels(
+        loads, workload, seed=seed, requests=requests, duration_s=duration_s, warmup=warmup, trace=trace
+    )
     messages = calibration_messages(items, seed)
     if preflight:
         found = await check_endpoint(
             url, model=model, credentials=credentials, extra_body=extra_body, messages=messages
         )
-    elif model is None:
+    elif not model:
         raise InputError("model", expected="a model name, as the preflight is left out", found="none")
-    else:
-        found = Preflight(url=base, model=model)
     provenance = provenance_now(seed, credentials.redact(command))
-    source = PromptSource(
-        model=found.model, seed=seed, started=provenance.started, items=items, extra_body=extra_body
-    )
-    if found.prompt_tokens and not items:
-        source.scale.add(word_count(messages), found.prompt_tokens)
-    recorded = dict(settings or {})
-    if extra_body:
-        recorded["extra_body"] = credentials.redact(msgspec.json.encode(extra_body).decode())
     run = Run(
         origin="measured",
         method="load test",
         title=title or f"{found.model} at {found.url}",
-        endpoint=Endpoint(
-            url=found.url,
-            model=found.model,
-            server=server_note or found.server,
-            time_factor=found.health.time_factor,
-            settings=recorded,
-        ),
+        endpoint=_endpoint(found, server_note, settings, credentials.redact(_json(extra_body))),
         workload=workload,
         slos=tuple(slos),
         provenance=replace(provenance, finished=False),
-        notes=found.notes + _default_notes(requests, duration_s, trace),
+        notes=found.notes + default_remarks(requests, duration_s, trace),
     )
+    source = PromptSource(run, items=items, extra_body=extra_body)
+    if found.prompt_tokens and not items:
+        source.scale.add(word_count(messages), found.prompt_tokens)
     writer = create_run(runs_root, run) if runs_root is not None else None
     session = _Session(found, source, slos, writer, engine_cpu_s, on_progress)
     try:
         async with session.open(credentials, timeout_s):
-            for plan, extent in zip(plans, extents, strict=True):
+            for plan, extent in levels:
                 if not await session.measure(plan, extent):
                     break
-        return session.finished(run, whole=len(loads))
+        return session.finished(run, whole=len(levels))
     finally:
         if writer is not None:
             writer.close()
@@ -266,34 +248,20 @@ class _Session:
             self._writer.sample(len(self._levels), sample)
 
 
-def _extent(
-    load: Load, requests: int | None, duration_s: float | None, warmup: int | None, *, whole: bool
-) -> Extent:
-    """How much of a load to send, with the defaults of `measure_endpoint`."""
-    users = load.users if isinstance(load, Users) else 1
-    if warmup is None:
-        warmup = 0 if isinstance(load, Replay) else users
-    if requests is None and duration_s is None and not (whole and isinstance(load, Replay)):
-        requests = max(FEWEST_REQUESTS, REQUESTS_PER_USER * users)
-    return Extent(warmup=warmup, requests=requests, duration_s=duration_s)
-
-
-def _planned(extent: Extent) -> int | None:
-    return None if extent.requests is None else extent.warmup + extent.requests
-
-
-def _require(loads: Sequence[Load], timeout_s: float, warmup: int | None) -> None:
-    if not loads:
-        raise InputError("loads", expected="at least one load", found="none")
-    if not timeout_s > 0:
-        raise InputError("timeout", expected="a time above 0", found=timeout_s)
-    if warmup is not None and warmup < 0:
-        raise InputError("warmup", expected="at least 0", found=warmup)
-
-
-def _default_notes(requests: int | None, duration_s: float | None, trace: Trace | None) -> tuple[str, ...]:
-    if requests is not None or duration_s is not None or trace is not None:
-        return ()
-    return (
-        f"requests per level: the larger of {FEWEST_REQUESTS} and {REQUESTS_PER_USER} per user, as none were asked for",
+def _endpoint(
+    found: Preflight, server_note: str, settings: Mapping[str, str] | None, extra_body: str
+) -> Endpoint:
+    recorded = dict(settings or {})
+    if extra_body:
+        recorded["extra_body"] = extra_body
+    return Endpoint(
+        url=found.url,
+        model=found.model,
+        server=server_note or found.server,
+        time_factor=found.health.time_factor,
+        settings=recorded,
     )
+
+
+def _json(extra_body: Mapping[str, Any] | None) -> str:
+    return msgspec.json.encode(extra_body).decode() if extra_body else ""

@@ -3,9 +3,12 @@
 While a request runs, `others` sequences run beside it. Each lives for n = output - 1 + s steps: s of
 prefill (one, unless the token budget spreads the prompt over more) and the rest decodes; so a step holds
 a prompt of each other sequence with chance r = s / n, and the number of prompts in a step is about
-Binomial(others, r). Where a closed loop has answers of one fixed length, requests that started in one
-step also end in one step and stay together: then prompts come in whole cohorts, as many as the
-token budget holds, and a request never meets the prefill of its own cohort twice.
+Binomial(others, r).
+
+A closed loop without pauses is in phase with the engine: an answer ends with a step, the next request
+comes a moment later, and waits for the step that has just begun. If answers have one fixed length too,
+requests that started in one step also end in one step and stay together: prompts then come in cohorts, as
+many as the token budget holds, one cohort a step after the other.
 
 Arrays have shape (configurations, 1), or (configurations, quantiles) for quantiles.
 """
@@ -36,8 +39,12 @@ class Demand(NamedTuple):
     """Prompt tokens that the prefix cache serves."""
     output_variation: Values
     """Squared coefficient of variation of the output length."""
+    overhead_s: Values
+    """From sending a request to its arrival at the engine."""
+    in_phase: Values
+    """1 in a closed loop without pauses, else 0."""
     cohorts: Values
-    """1 where prompts come in cohorts, else 0."""
+    """1 where moreover all answers are equally long, else 0."""
 
 
 class Room(NamedTuple):
@@ -51,17 +58,19 @@ class Neighbours(NamedTuple):
     """A request's neighbours while it runs."""
 
     others: Values
-    steps: Values
-    """Steps that a request lives."""
     prefill_steps: Values
     prompt_ratio: Values
     """r: chance that a given neighbour has a prompt in a step."""
     mixed_ratio: Values
-    """Chance that a step holds at least one neighbour's prompt."""
+    """Share of the decode steps that hold neighbours' prompts."""
     prompts: Values
     """Neighbours' prompts in such a step."""
     own_prompts: Values
     """Neighbours' prompts in the steps of the own prefill."""
+    busy_ratio: Values
+    """Chance that a request meets a running step."""
+    entry_mixed_ratio: Values
+    """Chance that this step holds prompts."""
     context_tokens: Values
     """Cached tokens of a decoding sequence."""
 
@@ -74,27 +83,31 @@ def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
     alone = np.ceil(new / budget)
     crowded = (others + 1) * (new + decodes) / room.max_step_tokens - decodes
     prefill_steps = np.maximum(np.maximum(alone, crowded), 1)
-    steps = decodes + prefill_steps
-    ratio = prefill_steps / steps
-    cohort = np.clip(np.floor(budget / new), 1, others + 1)
-    # a share of the steps is met by no prompt: (1 - r)^others, or what the other cohorts leave
+    ratio = prefill_steps / (decodes + prefill_steps)
+
+    cohorts = np.ceil((others + 1) / np.clip(np.floor(budget / new), 1, others + 1))
+    cohort = (others + 1) / cohorts
+    follows = (1 - 1 / cohorts) * (demand.overhead_s > 0)
+    # a cohort that has waited for the one before it does not meet that one while decoding
+    cohort_mixed = np.minimum((cohorts - 1 - follows) * ratio, 1)
     random_mixed = 1 - (1 - ratio) ** others
-    cohort_mixed = np.minimum(np.maximum((others + 1) / cohort - 1, 0) * ratio, 1)
+    expected = others * ratio
+    random_prompts = expected / np.maximum(random_mixed, 1e-300)
+
     together = demand.cohorts > 0
     mixed = np.where(together, cohort_mixed, random_mixed)
-    expected = others * ratio
-    per_step = np.where(together, cohort, expected / np.maximum(random_mixed, 1e-300))
-    # length-biased: a long answer is met more often, half of it written on average
-    written = demand.output_tokens * (1 + demand.output_variation) / 2
+    in_phase = np.where(together, cohorts > 1, np.minimum(others, 1))
     return Neighbours(
         others=others,
-        steps=steps,
         prefill_steps=prefill_steps,
         prompt_ratio=ratio,
         mixed_ratio=mixed,
-        prompts=np.where(mixed > 0, per_step, 0),
+        prompts=np.where(mixed > 0, np.where(together, cohort, random_prompts), 0),
         own_prompts=np.where(together, cohort - 1, expected),
-        context_tokens=demand.input_tokens + written,
+        busy_ratio=np.where(demand.in_phase > 0, in_phase, 1 - np.exp(-others)),
+        entry_mixed_ratio=np.where(together, follows, random_mixed),
+        # length-biased: a long answer is met more often, half of it written on average
+        context_tokens=demand.input_tokens + demand.output_tokens * (1 + demand.output_variation) / 2,
     )
 
 
@@ -115,7 +128,7 @@ def prefill_step_s(
 
 
 class Residence(NamedTuple):
-    """How long a request runs once it is admitted."""
+    """A request's way through the engine."""
 
     near: Neighbours
     quiet_s: Values
@@ -124,20 +137,30 @@ class Residence(NamedTuple):
     """A step with neighbours' prompts, given that there are some."""
     gap_s: Values
     """Mean gap between two tokens."""
+    entry_s: Values
+    """From sending to the next step boundary, where the engine can take the request up."""
     prefill_s: Values
     """All steps of the own prefill."""
     total_s: Values
+    """Prefill and decodes."""
 
 
 def residence(cost: StepCost, demand: Demand, room: Room, others: Values) -> Residence:
-    """Steps, gaps and total time with `others` neighbours."""
+    """Times of a request that has `others` neighbours."""
     near = neighbours(demand, room, others)
     decodes = others + 1
     quiet = step_seconds(cost, decodes, decodes * near.context_tokens)
     mixed = prefill_step_s(cost, demand, room, near, near.prompts, 0)
     gap = quiet + near.mixed_ratio * (mixed - quiet)
     own = near.prefill_steps * prefill_step_s(cost, demand, room, near, near.own_prompts, 1)
-    return Residence(near, quiet, mixed, gap, own, own + (demand.output_tokens - 1) * gap)
+
+    met = near.entry_mixed_ratio
+    step = quiet + met * (mixed - quiet)
+    whole = np.maximum(np.ceil(demand.overhead_s / quiet) * step - demand.overhead_s, 0)
+    # the rest of the step that a random instant falls into: E[t^2] / 2 E[t]
+    rest = (quiet * quiet + met * (mixed * mixed - quiet * quiet)) / (2 * step)
+    entry = demand.overhead_s + near.busy_ratio * np.where(demand.in_phase > 0, whole, rest)
+    return Residence(near, quiet, mixed, gap, entry, own, own + (demand.output_tokens - 1) * gap)
 
 
 class Balance(NamedTuple):
@@ -151,13 +174,16 @@ class Balance(NamedTuple):
 
 
 def closed_loop(cost: StepCost, demand: Demand, room: Room, users: Values, pause_s: Values) -> Balance:
-    """`users` who send again `pause_s` after their last answer: running + pause x throughput = users."""
+    """`users` who send again `pause_s` after their last answer.
+
+    Running, pausing and entering users add up: b + (pause + entry) x throughput = users.
+    """
 
     def others(running: Values) -> Values:
         alone = running * (1 - 1 / np.maximum(users, 1))
         return np.minimum(alone, np.maximum(room.max_running - 1, 0))
 
-    return _balance(cost, demand, room, others, in_system=1.0, pause_s=pause_s, target=users)
+    return _balance(cost, demand, room, others, pause_s=pause_s, target=users, closed=True)
 
 
 def open_loop(cost: StepCost, demand: Demand, room: Room, rate_per_s: Values) -> Balance:
@@ -166,7 +192,7 @@ def open_loop(cost: StepCost, demand: Demand, room: Room, rate_per_s: Values) ->
     def others(running: Values) -> Values:
         return np.minimum(running, np.maximum(room.max_running - 1, 0))
 
-    return _balance(cost, demand, room, others, in_system=0.0, pause_s=1.0, target=rate_per_s)
+    return _balance(cost, demand, room, others, pause_s=0.0, target=rate_per_s, closed=False)
 
 
 def carried_when_full(cost: StepCost, demand: Demand, room: Room) -> Array:
@@ -181,20 +207,23 @@ def _balance(
     room: Room,
     others: Callable[[Values], Values],
     *,
-    in_system: float,
     pause_s: Values,
     target: Values,
+    closed: bool,
 ) -> Balance:
-    """Solve in_system x b + pause_s x b / T(b) = target for the batch b (Little's law).
+    """The batch b at which b + (pause + entry) b / T(b) (closed) or b / T(b) (open) is `target`.
 
-    The left side rises with b. False position (Illinois), which is exact at once without pauses.
+    Little's law; the left side rises with b. Solved by false position (Illinois).
     """
     high = np.asarray(room.max_running + 0.0 * (target + demand.input_tokens))
     low = np.zeros_like(high)
 
     def excess(running: Array) -> Array:
-        total = residence(cost, demand, room, others(running)).total_s
-        return np.asarray(in_system * running + pause_s * running / total - target)
+        state = residence(cost, demand, room, others(running))
+        if closed:
+            outside = (pause_s + state.entry_s) / state.total_s
+            return np.asarray(running * (1 + outside) - target)
+        return np.asarray(running / state.total_s - target)
 
     low_value, high_value = low - target, excess(high)
     full = high_value < 0

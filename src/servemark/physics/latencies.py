@@ -12,8 +12,8 @@ import numpy as np
 
 from servemark.physics.batching import (
     Array,
-    Balance,
     Demand,
+    Neighbours,
     Residence,
     Room,
     prefill_step_s,
@@ -35,6 +35,15 @@ class Spread(NamedTuple):
     quantiles: Values
 
 
+class Requests(NamedTuple):
+    """The requests of a workload as the closed form needs them; numbers or (configurations, 1)."""
+
+    demand: Demand
+    input_quantiles: Values
+    """p50, p95, p99, shape (3,) or (configurations, 3)."""
+    output_quantiles: Values
+
+
 class Latencies(NamedTuple):
     """Latencies of one request. Gaps are NaN where the answer has one token."""
 
@@ -44,80 +53,87 @@ class Latencies(NamedTuple):
     e2e: Spread
 
 
-class Arrival(NamedTuple):
-    """How requests meet the engine."""
-
-    wait: Spread
-    """In the queue, before a sequence slot and its blocks are free."""
-    busy_ratio: Values
-    """Chance that a step is running when the request comes."""
-    batch_spread: Values
-    """Standard deviation of the number of neighbours (0 in a closed loop)."""
-    overhead_s: Values
-    """Once per request, outside the engine."""
-
-
 def latencies(
     cost: StepCost,
-    demand: Demand,
+    requests: Requests,
     room: Room,
-    balance: Balance,
-    arrival: Arrival,
-    input_quantiles: Values,
-    output_quantiles: Values,
+    now: Residence,
+    wait: Spread,
+    batch_spread: Values,
 ) -> Latencies:
-    """Latencies at a balance of load and batch; lengths by their p50, p95, p99."""
-    now = balance.residence
-    near = now.near
+    """Latencies of requests that wait, enter, are prefilled and decoded.
+
+    Args:
+        cost: of the deployment.
+        requests: their lengths.
+        room: what bounds the batch.
+        now: the steady state.
+        wait: in the queue, before a sequence slot and its blocks are free.
+        batch_spread: standard deviation of the number of neighbours (0 in a closed loop).
+    """
+    demand, near = requests.demand, now.near
     decodes = demand.output_tokens - 1
     some = np.where(np.asarray(decodes) > 0, 1.0, np.nan)
-    slow = residence(
-        cost,
-        demand,
-        room,
-        np.minimum(
-            near.others + NORMAL_QUANTILES * arrival.batch_spread,
-            np.maximum(room.max_running - 1, near.others),
-        ),
-    )
-    batch = slow.gap_s - now.gap_s
+    prompts = _prompt_quantiles(demand, near)
+    crowd = near.others + NORMAL_QUANTILES * batch_spread
+    most = np.maximum(room.max_running - 1, near.others)
+    crowded = residence(cost, demand, room, np.minimum(crowd, most))
+    batch = crowded.gap_s - now.gap_s
 
-    prompts = _prompt_quantiles(demand, now)
-    with_prompts = prefill_step_s(cost, demand, room, near, prompts, 0)
-    itl = Spread(now.gap_s * some, (with_prompts + batch) * some)
+    gap = Spread(now.gap_s * some, (prefill_step_s(cost, demand, room, near, prompts, 0) + batch) * some)
     each_prompt = (now.mixed_s - now.quiet_s) / np.maximum(near.prompts, 1e-9)
     variance = near.others * near.prompt_ratio * (1 - near.prompt_ratio) * (1 - demand.cohorts)
     noise = NORMAL_QUANTILES * each_prompt * (variance / np.maximum(decodes, 1)) ** 0.5
-    tpot = Spread(now.gap_s * some, (now.gap_s + _in_squares(noise, batch)) * some)
+    tpot_deviation = _in_squares(noise, batch)
+    tpot = Spread(now.gap_s * some, (now.gap_s + tpot_deviation) * some)
 
-    mean_step = np.maximum(now.gap_s, 1e-30)
-    squares = (1 - near.mixed_ratio) * now.quiet_s**2 + near.mixed_ratio * now.mixed_s**2
-    residual = arrival.busy_ratio * squares / (2 * mean_step)
-    ttft_mean = arrival.overhead_s + arrival.wait.mean + residual + now.prefill_s
-    met = np.where(demand.cohorts > 0, near.own_prompts, prompts)
-    met_s = near.prefill_steps * prefill_step_s(cost, demand, room, near, met, 1)
-    stretched = demand._replace(input_tokens=np.maximum(input_quantiles, demand.cached_tokens + 1))
-    own_s = near.prefill_steps * prefill_step_s(cost, stretched, room, near, near.own_prompts, 1)
-    ttft_deviation = _in_squares(
-        arrival.wait.quantiles - arrival.wait.mean,
-        residual * (2 * PROBABILITIES - 1),
-        met_s - now.prefill_s,
-        own_s - now.prefill_s,
-        slow.prefill_s - now.prefill_s,
+    ttft_mean = wait.mean + now.entry_s + now.prefill_s
+    entry = _entry_deviation(demand, now)
+    before_decoding = (
+        wait.quantiles - wait.mean,
+        *_prefill_deviations(cost, requests, room, now, prompts),
+        crowded.prefill_s - now.prefill_s,
     )
-    ttft = Spread(ttft_mean, ttft_mean + ttft_deviation)
+    ttft_deviation = _in_squares(entry, *before_decoding)
     e2e_mean = ttft_mean + decodes * now.gap_s
     e2e_deviation = _in_squares(
-        ttft_deviation,
-        decodes * _in_squares(noise, batch),
-        now.gap_s * (output_quantiles - demand.output_tokens),
+        *before_decoding,
+        # a cohort that enters late meets one prefill less while it decodes
+        entry * (1 - demand.cohorts),
+        decodes * tpot_deviation,
+        now.gap_s * (requests.output_quantiles - demand.output_tokens),
     )
-    return Latencies(ttft, itl, tpot, Spread(e2e_mean, e2e_mean + e2e_deviation))
+    return Latencies(
+        ttft=Spread(ttft_mean, ttft_mean + ttft_deviation),
+        itl=gap,
+        tpot=tpot,
+        e2e=Spread(e2e_mean, e2e_mean + e2e_deviation),
+    )
 
 
-def _prompt_quantiles(demand: Demand, now: Residence) -> Array:
+def _prefill_deviations(
+    cost: StepCost, requests: Requests, room: Room, now: Residence, prompts: Array
+) -> tuple[Values, Values]:
+    """The own prefill with more prompts beside it, and with a longer prompt, against its mean."""
+    demand, near = requests.demand, now.near
+    beside = np.where(np.asarray(demand.cohorts) > 0, near.own_prompts, prompts)
+    long = demand._replace(input_tokens=np.maximum(requests.input_quantiles, demand.cached_tokens + 1))
+    more = near.prefill_steps * prefill_step_s(cost, demand, room, near, beside, 1)
+    longer = near.prefill_steps * prefill_step_s(cost, long, room, near, near.own_prompts, 1)
+    return more - now.prefill_s, longer - now.prefill_s
+
+
+def _entry_deviation(demand: Demand, now: Residence) -> Array:
+    """Spread of the wait for a step boundary: which step is met (in phase), or how much of it is left."""
+    met = now.near.entry_mixed_ratio
+    mean = now.quiet_s + met * (now.mixed_s - now.quiet_s)
+    step = np.where(met > 1 - PROBABILITIES, now.mixed_s, now.quiet_s)
+    left = (now.entry_s - demand.overhead_s) * (2 * PROBABILITIES - 1)
+    return np.where(np.asarray(demand.in_phase) > 0, now.near.busy_ratio * (step - mean), left)
+
+
+def _prompt_quantiles(demand: Demand, near: Neighbours) -> Array:
     """Neighbours' prompts in a step, at each quantile."""
-    near = now.near
     cohort = np.where(near.mixed_ratio > 1 - PROBABILITIES, near.prompts, 0)
     chance = binomial_quantiles(near.others, near.prompt_ratio)
     return np.where(np.asarray(demand.cohorts) > 0, cohort, chance)
@@ -155,19 +171,22 @@ def _in_squares(*deviations: Values) -> Array:
 
 
 def limited_queue_wait(
-    running_limit: Values,
-    capacity_per_s: Values,
+    max_running: Values,
+    running: Values,
+    carried_when_full: Values,
     load_ratio: Values,
     variation: Values,
 ) -> Spread:
     """Waiting for a slot in an open loop below saturation.
 
-    Mean after Sakasegawa (1977) for G/G/c, `variation` being half the sum of the squared variations
-    of arrivals and service; those who wait do so exponentially.
+    Sakasegawa (1977) for G/G/c: the chance to wait is occupancy^(sqrt(2 (c + 1)) - 1), and who waits does
+    so for `variation` / ((1 - load) capacity) on average, exponentially spread. `variation` is half the
+    sum of the squared variations of arrivals and service. Occupancy is that of the slots, which fill more
+    slowly than the load grows because a smaller batch steps faster.
     """
-    power = np.sqrt(2 * (running_limit + 1)) - 1
-    chance = np.clip(load_ratio, 0, 1) ** power
-    when_waiting = variation / (np.maximum(1 - load_ratio, 1e-9) * capacity_per_s)
+    power = np.sqrt(2 * (max_running + 1)) - 1
+    chance = np.clip(running / max_running, 0, 1) ** power
+    when_waiting = variation / (np.maximum(1 - load_ratio, 1e-9) * carried_when_full)
     late = np.log(np.maximum(chance / (1 - PROBABILITIES), 1.0))
     return Spread(chance * when_waiting, late * when_waiting)
 

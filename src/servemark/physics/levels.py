@@ -22,8 +22,8 @@ from servemark.errors import InputError
 from servemark.physics.batching import Array, Demand, Room, carried_when_full, closed_loop, open_loop
 from servemark.physics.latencies import (
     PROBABILITIES,
-    Arrival,
     Latencies,
+    Requests,
     Spread,
     closed_queue_wait,
     latencies,
@@ -35,15 +35,6 @@ from servemark.physics.work import Values, step_work
 
 OVERLOAD_HORIZON_S = 60.0
 """Above saturation the queue has no steady state: waiting is stated for a load of this length."""
-
-
-class Requests(NamedTuple):
-    """The requests of a workload as the closed form needs them; numbers or (configurations, 1)."""
-
-    demand: Demand
-    input_quantiles: Values
-    """p50, p95, p99, shape (3,) or (configurations, 3)."""
-    output_quantiles: Values
 
 
 class Figures(NamedTuple):
@@ -67,23 +58,21 @@ def closed_form_level(
     """One load level in closed form, over all replicas (the load splits evenly).
 
     A rate above what the replicas carry has no steady state: the level says so in `notes` and gives
-    the waiting of requests that arrive within the first minute of it.
+    the waiting of requests that arrive during `OVERLOAD_HORIZON_S` of a growing queue.
 
     Raises:
         InputError: a recorded trace, which needs the simulator.
     """
     cost = step_cost(step_work(deployment), coefficient_values(coefficients))
-    requests = workload_requests(deployment, load, workload)
+    requests = workload_requests(deployment, coefficients, load, workload)
     room = replica_room(deployment, budget, requests.demand)
-    overhead_s = coefficients.request_overhead_s.value
     match load:
         case Users(users=users, think_s=think_s):
             share = users / deployment.replicas
-            figures = closed_loop_figures(cost, requests, room, share, think_s, overhead_s)
+            figures = closed_loop_figures(cost, requests, room, share, think_s)
         case Rate(per_s=per_s):
             share = per_s / deployment.replicas
-            variation = gap_variation(load)
-            figures = open_loop_figures(cost, requests, room, share, variation, overhead_s)
+            figures = open_loop_figures(cost, requests, room, share, gap_variation(load))
         case _:
             raise InputError("load", expected="users or a rate", found="a trace, which needs `simulate`")
     carried = float(figures.requests_per_s.item()) * deployment.replicas
@@ -99,20 +88,24 @@ def closed_form_level(
     )
 
 
-def workload_requests(deployment: Deployment, load: Load, workload: Workload) -> Requests:
+def workload_requests(
+    deployment: Deployment, coefficients: Coefficients, load: Load, workload: Workload
+) -> Requests:
     """Mean and spread of the lengths; what the prefix cache spares; whether users stay in step."""
     engine, encoder = deployment.engine, deployment.model.kind == "encoder"
     output = FixedLength(tokens=1) if encoder else workload.output
     mean_input = mean_tokens(workload.input)
     blocks = workload.shared_prefix_tokens // engine.block_size if engine.enable_prefix_caching else 0
     cached = 0.0 if encoder else min(blocks * engine.block_size, mean_input - 1)
-    in_step = isinstance(load, Users) and load.think_s == 0 and isinstance(output, FixedLength)
+    in_phase = isinstance(load, Users) and load.think_s == 0
     demand = Demand(
         input_tokens=mean_input,
         output_tokens=max(1.0, mean_tokens(output)),
         cached_tokens=cached,
         output_variation=length_variation(output),
-        cohorts=float(in_step),
+        overhead_s=coefficients.request_overhead_s.value,
+        in_phase=float(in_phase),
+        cohorts=float(in_phase and isinstance(output, FixedLength)),
     )
     return Requests(demand, _quantiles(workload.input), _quantiles(output))
 
@@ -134,56 +127,37 @@ def replica_room(deployment: Deployment, budget: MemoryBudget, demand: Demand) -
 
 
 def closed_loop_figures(
-    cost: StepCost, requests: Requests, room: Room, users: Values, think_s: Values, overhead_s: Values
+    cost: StepCost, requests: Requests, room: Room, users: Values, think_s: Values
 ) -> Figures:
     """A closed loop of `users` on one replica. Vectorised: see `benchmarks/closed_form.py`."""
     demand = requests.demand
-    pause = think_s + overhead_s
-    balance = closed_loop(cost, demand, room, users, pause)
-    carried = balance.requests_per_s
-    waiting = np.maximum(users - balance.running - pause * carried, 0)
-    waiting = np.where(balance.full, waiting, 0)
-    arrival = Arrival(
-        wait=closed_queue_wait(waiting, carried, demand.output_variation),
-        busy_ratio=np.minimum(balance.residence.near.others, 1),
-        batch_spread=0.0,
-        overhead_s=overhead_s,
-    )
-    spread = latencies(
-        cost, demand, room, balance, arrival, requests.input_quantiles, requests.output_quantiles
-    )
+    balance = closed_loop(cost, demand, room, users, think_s)
+    carried, now = balance.requests_per_s, balance.residence
+    outside = balance.running + (think_s + demand.overhead_s) * carried
+    waiting = np.where(balance.full, np.maximum(users - outside, 0), 0)
+    # in the queue a request is taken up as soon as there is room, at a step boundary
+    now = now._replace(entry_s=np.where(balance.full, demand.overhead_s, now.entry_s))
+    wait = closed_queue_wait(waiting, carried, demand.output_variation)
+    spread = latencies(cost, requests, room, now, wait, 0.0)
     return Figures(spread, carried, balance.running, waiting, np.ones_like(carried))
 
 
 def open_loop_figures(
-    cost: StepCost,
-    requests: Requests,
-    room: Room,
-    rate_per_s: Values,
-    gap_variation: Values,
-    overhead_s: Values,
+    cost: StepCost, requests: Requests, room: Room, rate_per_s: Values, gap_variation: Values
 ) -> Figures:
     """An open loop of `rate_per_s` on one replica; `gap_variation` is that of the arrival gaps, squared."""
     demand = requests.demand
     balance = open_loop(cost, demand, room, rate_per_s)
-    full = carried_when_full(cost, demand, room)
-    load_ratio = np.asarray(rate_per_s / full)
+    most = carried_when_full(cost, demand, room)
+    load_ratio = np.asarray(rate_per_s / most)
     variation = (gap_variation + demand.output_variation) / 2
-    below = limited_queue_wait(room.max_running, full, load_ratio, variation)
+    below = limited_queue_wait(room.max_running, balance.running, most, load_ratio, variation)
     above = overload_wait(load_ratio, OVERLOAD_HORIZON_S)
     wait = Spread(*(np.where(balance.full, a, b) for a, b in zip(above, below, strict=True)))
-    arrival = Arrival(
-        wait=wait,
-        busy_ratio=1 - np.exp(-balance.running),
-        batch_spread=np.where(balance.full, 0, (balance.running * gap_variation) ** 0.5),
-        overhead_s=overhead_s,
-    )
-    spread = latencies(
-        cost, demand, room, balance, arrival, requests.input_quantiles, requests.output_quantiles
-    )
-    carried = np.minimum(rate_per_s, full)
-    waiting = np.asarray(carried * wait.mean)
-    return Figures(spread, carried, balance.running, waiting, load_ratio)
+    batch_spread = np.where(balance.full, 0, (balance.running * gap_variation) ** 0.5)
+    spread = latencies(cost, requests, room, balance.residence, wait, batch_spread)
+    carried = np.minimum(rate_per_s, most)
+    return Figures(spread, carried, balance.running, np.asarray(carried * wait.mean), load_ratio)
 
 
 def length_variation(length: Length) -> float:
@@ -245,7 +219,7 @@ def _notes(
         case Rate(per_s=per_s) if figures.load_ratio.item() > 1:
             return (
                 f"saturated: {carried_per_s:.3g} of {per_s:g} requests per second are carried; the queue "
-                f"grows, and waiting is that of the first {OVERLOAD_HORIZON_S:.0f} s",
+                f"grows, and waiting is stated for {OVERLOAD_HORIZON_S:.0f} s of it",
             )
         case Users() if figures.waiting.item() >= 0.5:
             waiting = figures.waiting.item() * deployment.replicas

@@ -5,9 +5,10 @@ peak of a profiling run are subtracted, and all that is left becomes the KV pool
 CUDA context and captured graphs come on top. nvidia-smi therefore *reports* nearly the whole card,
 whatever is *needed*.
 
-The constants were derived once, from two readings of vLLM with Llama 3.1 8B in BF16 at 0.90:
-RTX 4090, 24,081 MiB: 2,588 blocks of 16 tokens (LLMServingSim 2.0, vLLM 0.19), which leaves 1,180 MiB for
-activations; L40S, 45,486 MiB: nvidia-smi shows 42,055 MiB, which is 1,118 MiB beyond the fraction.
+The constants were derived once, from two readings of vLLM with Llama 3.1 8B in BF16 at 0.90. RTX 4090,
+24,081 MiB, 256 sequences, 2,048 batched tokens: 2,588 blocks of 16 tokens (LLMServingSim 2.0, vLLM 0.19),
+which leaves 1,180 MiB for activations. L40S, 45,486 MiB: nvidia-smi shows 42,055 MiB, which is 1,118 MiB
+beyond the fraction.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ from servemark.physics.attention import heads_per_rank, sequence_bytes
 from servemark.physics.weights import SIXTEEN_BITS_BYTES, weight_bytes_per_gpu
 from servemark.units import KIB, MIB
 
-SAMPLER_BYTES_PER_LOGIT = 12.0
-"""Sampling holds logits, probabilities and random numbers of every sequence in 32 bits."""
+SORTING_SAMPLER_BYTES_PER_LOGIT = 38.0
+"""vLLM's profiling run samples with top-k and top-p: logits in 16 and 32 bits, sorted values, 64-bit
+indices, probabilities, running sums, masks and random numbers. The RTX 4090 reading gives 37.7, and
+1.26 GiB for the same model on an H100, whatever the tensor parallelism (vLLM PR 10511), 41."""
+PLAIN_SAMPLER_BYTES_PER_LOGIT = 6.0
+"""TensorRT-LLM and llama.cpp do not sort: logits in 16 and in 32 bits."""
 GRAPH_BYTES_PER_LAYER = 320 * KIB
 """Nodes and parameters of the captured kernels, per layer and captured batch size: 0.5 GiB for the 51
 sizes of an 8B model, as vLLM logs it."""
@@ -97,10 +102,10 @@ def require_fit(deployment: Deployment, *, sequence_tokens: int = 1) -> MemoryBu
 
 
 def activation_bytes(deployment: Deployment) -> float:
-    """Peak of the profiling run: `max_num_batched_tokens` through the widest layer, then sampling.
+    """Peak of the profiling run: `max_num_batched_tokens` through the widest layer, or the sampler.
 
-    A layer holds its input, the residual and its widest intermediate tensors in 16 bits; the sampler
-    works on `max_num_seqs` sequences over the whole vocabulary.
+    A layer holds its input, the residual and its widest intermediate tensors in 16 bits. They are freed
+    before the sampler works on `max_num_seqs` sequences over the whole vocabulary, so the larger counts.
     """
     model, engine = deployment.model, deployment.engine
     tensor = deployment.parallelism.tensor
@@ -108,7 +113,9 @@ def activation_bytes(deployment: Deployment) -> float:
     layer = engine.max_num_batched_tokens * (2 * model.hidden + widest) * SIXTEEN_BITS_BYTES
     if model.kind == "encoder":
         return layer
-    return layer + engine.max_num_seqs * model.vocab * SAMPLER_BYTES_PER_LOGIT
+    sorting = engine.policy == "recompute"
+    per_logit = SORTING_SAMPLER_BYTES_PER_LOGIT if sorting else PLAIN_SAMPLER_BYTES_PER_LOGIT
+    return max(layer, engine.max_num_seqs * model.vocab * per_logit)
 
 
 def layer_width(group: LayerGroup, hidden: int, tensor: int) -> float:
@@ -145,7 +152,10 @@ def graph_bytes(deployment: Deployment) -> float:
 
 
 def captured_batch_sizes(max_num_seqs: int) -> tuple[int, ...]:
-    """Batch sizes vLLM captures: 1, 2, 4, every 8 up to 256, every 16 up to min(2 x seqs, 512)."""
+    """Batch sizes vLLM captures: 1, 2, 4, every 8 up to 256, every 16 up to min(2 x seqs, 512).
+
+    Versions 0.19 and 0.28 log exactly these.
+    """
     top = min(2 * max_num_seqs, 512)
     sizes = (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16))
     return tuple(size for size in sizes if size <= top)

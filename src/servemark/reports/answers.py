@@ -9,6 +9,7 @@ from servemark.domain.run import Level, Run
 from servemark.domain.workload import Load, Rate, Replay, Slo, Users, load_label, load_value
 from servemark.reports.labels import (
     level_at,
+    margin_label,
     metric_label,
     percent,
     reason_label,
@@ -21,7 +22,7 @@ from servemark.reports.page import Answer, Series
 
 def answer_of(run: Run, series: Series) -> Answer:
     """The sentence of one run; what qualifies it follows as notes."""
-    notes: list[str] = []
+    notes = _break_notes(run) if run.slos and run.levels else []
     if not run.provenance.finished:
         notes.append("Interrupted: this is what was measured up to then.")
     if run.endpoint is not None and run.endpoint.time_factor != 1.0:
@@ -43,7 +44,7 @@ def sentence_of(run: Run) -> str:
     if capacity.load is None:
         return _holding_nowhere(run, subject, capacity)
     if capacity.first_broken is not None:
-        return _broken_above(run, subject, capacity)
+        return _broken_above(subject, capacity)
     return _open_above(run, subject, capacity)
 
 
@@ -64,22 +65,16 @@ def _without_promises(run: Run, subject: str) -> str:
     )
 
 
-def _broken_above(run: Run, subject: str, capacity: Capacity) -> str:
-    assert capacity.load is not None and capacity.first_broken is not None
+def _broken_above(subject: str, capacity: Capacity) -> str:
+    assert capacity.load is not None
     line = f"{subject} {_carries(capacity.load)}"
-    next_slo = capacity.broken_by or capacity.binding
-    if next_slo == capacity.binding and next_slo is not None:
-        line += f"; the next to break is {_with_room(next_slo, capacity.margin)}"
-    else:
-        if capacity.binding is not None:
-            line += f", the tightest {_with_room(capacity.binding, capacity.margin)}"
-        if next_slo is not None:
-            line += f"; the next to break is {slo_label(next_slo)}"
-    if next_slo is not None:
-        line += f", which breaks at {load_label(capacity.first_broken)}"
-        line += _found_there(run, capacity.first_broken, next_slo)
-    between = [load_label(level.load) for level in _undecided(run, capacity.load, capacity.first_broken)]
-    return line + (f"; {_and(between)} stays undecided." if between else ".")
+    binding, broken = capacity.binding, capacity.broken_by
+    if binding is None:
+        return f"{line}."
+    if broken is None or broken == binding:
+        return f"{line}; the next to break is {_with_room(binding, capacity.margin)}."
+    room = _with_room(binding, capacity.margin)
+    return f"{line}; the tightest is {room}, but the next to break is {slo_label(broken)}."
 
 
 def _open_above(run: Run, subject: str, capacity: Capacity) -> str:
@@ -103,7 +98,7 @@ def _holding_nowhere(run: Run, subject: str, capacity: Capacity) -> str:
     line = f"{subject} holds its promises at no tested load"
     if broken is not None:
         line += f": {slo_label(broken)} breaks at {load_label(capacity.first_broken)}"
-        line += _found_there(run, capacity.first_broken, broken)
+        line += _found_there(run, capacity)
     below = [level for level in _undecided(run, None, capacity.first_broken)]
     return line + (f"; {_why_undecided(below[0])}." if below else ".")
 
@@ -121,13 +116,29 @@ def _with_room(slo: Slo, margin: float | None) -> str:
     return slo_label(slo) + ("" if margin is None else f", {percent(margin)} of room left")
 
 
-def _found_there(run: Run, load: Load, slo: Slo) -> str:
-    """` (61.3 ms, 23 % over)`, where the level at that load says so."""
-    found = _verdict_of(level_at(run, load), slo)
+def _break_notes(run: Run) -> list[str]:
+    """How it breaks above the capacity, and which loads in between stay open."""
+    capacity = run.capacity or capacity_of(run.levels)
+    notes: list[str] = []
+    if capacity.load is None or capacity.first_broken is None:
+        return notes
+    if capacity.broken_by is not None:
+        broken = f"{metric_label(capacity.broken_by)}{_found_there(run, capacity)}"
+        notes.append(f"At {load_label(capacity.first_broken)} {broken} breaks its promise.")
+    between = [load_label(level.load) for level in _undecided(run, capacity.load, capacity.first_broken)]
+    if between:
+        notes.append(f"{_and(between)} in between: undecided.")
+    return notes
+
+
+def _found_there(run: Run, capacity: Capacity) -> str:
+    """` (61.3 ms, 23 % over)`, where the level at the first broken load says so."""
+    assert capacity.broken_by is not None
+    found = _verdict_of(level_at(run, capacity.first_broken), capacity.broken_by)
     if found is None or found.value is None:
         return ""
-    over = f", {percent(found.margin)} over" if found.margin is not None and found.margin < 0 else ""
-    return f" ({value_label(slo.metric, found.value)}{over})"
+    words = (value_label(found.slo.metric, found.value), margin_label(found.margin))
+    return f" ({', '.join(word for word in words if word)})"
 
 
 def _why_undecided(level: Level) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import Slo, load_label, load_value
 from servemark.reports.drawing import Spec, chart_spec, line_layer, point_layer, position, text_layers
 from servemark.reports.figures import seconds_scale
-from servemark.reports.labels import load_axis, metric_label, short_load, slo_label, value_label
+from servemark.reports.labels import load_axis, limit_label, short_load, slo_label, value_label
 from servemark.reports.page import Chart, Series
 from servemark.reports.palette import INK, LIMIT, MUTED, REGION
-from servemark.reports.placement import Label, place, spread
+from servemark.reports.placement import Label, Wish, place, spread
 from servemark.reports.scales import Axis, load_scale, value_axis
 from servemark.reports.tables import without_interval
 from servemark.units import format_rate
 
-COVER_PX = (400.0, 260.0)
-PANEL_PX = (330.0, 190.0)
+COVER_PX = (400.0, 235.0)
+PANEL_PX = (330.0, 160.0)
 PERCENTILES = {"p50": (1.0, ()), "p95": (2.0, ()), "p99": (1.0, (3, 3))}
 """How each percentile's line is drawn: width and dash."""
 
@@ -31,8 +32,11 @@ def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
     Interactivity is 1 / TPOT p50. Where the number of GPUs of a run is unknown, throughput is that of
     the whole endpoint, for every run alike.
     """
-    per_gpu = all(run.gpus for run, _ in drawn)
-    rows = [(run, each, _interactivity_rows(run, per_gpu)) for run, each in drawn]
+    gpus = {each.subject: run.gpus for run, each in drawn if run.gpus}
+    per_gpu = all(each.subject in gpus for _, each in drawn)
+    rows = [
+        (run, each, _interactivity_rows(run, gpus[each.subject] if per_gpu else None)) for run, each in drawn
+    ]
     rows = [(run, each, points) for run, each, points in rows if points]
     if not rows:
         return None
@@ -66,15 +70,15 @@ def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
     )  # fmt: skip
 
 
-def _interactivity_rows(run: Run, per_gpu: bool) -> list[Spec]:
+def _interactivity_rows(run: Run, gpus: int | None) -> list[Spec]:
     rows: list[Spec] = []
     for level in sorted(run.levels, key=lambda level: load_value(level.load)):
         tpot = level.metrics.get("tpot_s")
         if tpot is None or not tpot.p50 or not level.output_tokens_per_s:
             continue
         x = 1 / tpot.p50
-        y = level.output_tokens_per_s / (run.gpus or 1 if per_gpu else 1)
-        unit = "tok/s per GPU" if per_gpu else "tok/s"
+        y = level.output_tokens_per_s / (gpus or 1)
+        unit = "tok/s per GPU" if gpus else "tok/s"
         tip = f"{load_label(level.load)}: {format_rate(x, 'tok/s per user')}, {format_rate(y, unit)}"
         rows.append(
             {"x": _short(x), "y": _short(y), "load": load_value(level.load), "tip": tip,
@@ -103,31 +107,31 @@ def _region(limit_s: float, encoding: Spec, x: Axis) -> list[Spec]:
 def _interactivity_labels(
     rows: Sequence[tuple[Run, Series, list[Spec]]], x: Axis, y: Axis, limits: Sequence[float]
 ) -> tuple[Label, ...]:
-    """Run names first, then chosen points, then loads; what finds no room is left out."""
-    names: list[Label] = []
-    rings: list[Label] = []
-    loads: list[Label] = []
+    """Chosen points first, then run names, the region, and loads; what finds no room is left out."""
+    names: list[Wish] = []
+    rings: list[Wish] = []
+    loads: list[Wish] = []
     marks: list[tuple[float, float]] = []
     lines: list[tuple[float, float, float, float]] = []
     for run, each, points in rows:
         at = [(x.at(row["x"]), y.length_px - y.at(row["y"])) for row in points]
         marks += at
-        lines += [(*a, *b) for a, b in zip(at, at[1:], strict=False)]
+        lines += [(*a, *b) for a, b in pairwise(at)]
         chosen = _chosen(run, points)
         if len(rows) > 1:
-            px, py = at[-1]
-            names.append(Label(text=f"{each.glyph} {each.label}", x=px, y=py, colour=each.colour, bold=True))
-        for row, (px, py) in zip(points, at, strict=True):
+            names.append(Wish(text=each.label, marks=tuple(reversed(at)), colour=each.colour, bold=True))
+        for row, mark in zip(points, at, strict=True):
             if row in chosen:
-                rings.append(Label(text=row["full"], x=px, y=py, colour=each.colour, bold=True))
+                rings.append(Wish(text=row["full"], marks=(mark,), colour=each.colour, bold=True))
             else:
-                ends = row is points[0] or row is points[-1]
-                text = row["full"] if ends and len(rows) == 1 else row["name"]
-                loads.append(Label(text=text, x=px, y=py, colour=MUTED))
-    region: list[Label] = []
+                whole = len(rows) == 1 and (row is points[0] or row is points[-1])
+                loads.append(Wish(text=row["full" if whole else "name"], marks=(mark,), colour=MUTED))
+    region: list[Wish] = []
     if limits:
-        region.append(Label(text=f"TPOT ≤ {value_label('tpot_s', min(limits))}", x=x.at(1 / min(limits)),
-                            y=y.length_px - 16, colour=MUTED))  # fmt: skip
+        left = x.at(1 / min(limits)) + 8
+        spots = tuple((px, py) for py in (y.length_px - 14, 14, y.length_px / 2) for px in (left, -8))
+        text = f"TPOT ≤ {limit_label('tpot_s', min(limits))}"
+        region.append(Wish(text=text, spots=spots, colour=MUTED))
     return place([*rings, *names, *region, *loads], marks, x.length_px, y.length_px, lines)
 
 
@@ -186,14 +190,12 @@ def _latency_chart(key: str, drawn: Sequence[_Drawn], name: str, subject: str) -
             some = [row for row in points if row["faint"] is faint]
             if some:
                 layers.append(point_layer(some, encoding, each, size=size, faint=faint))
-    layers += text_layers([*_end_labels(rows, y, width), *_limit_labels(shown, y, scale.factor)])
+    layers += text_layers([*_end_labels(rows, y, width), *_limit_labels(key, shown, y, scale.factor)])
     hidden = [slo_label(s) for s in slos if s not in shown]
-    caption = "p50 thin, p95 bold, p99 dashed; bands are 95 % intervals, grey points have none."
-    if hidden:
-        caption += f" {', '.join(hidden)} lies above the chart."
+    caption = f"Above the chart: {', '.join(hidden)}." if hidden else ""
     return Chart(
         key=name.replace("_", "-"),
-        title=f"{METRICS[key].label} against load" + (f": {subject}" if subject else ""),
+        title=METRICS[key].label + (f": {subject}" if subject else ""),
         caption=caption,
         text=f"{METRICS[key].label} at each load stands in the table of levels.",
         spec=chart_spec(width, height, layers),
@@ -260,12 +262,11 @@ def _limits(slos: Sequence[Slo], encoding: Spec, x: Axis, y: Axis, factor: float
     return [{"data": {"values": values}, "mark": mark, "encoding": {"y": encoding["y"]}}] if values else []
 
 
-def _limit_labels(slos: Sequence[Slo], y: Axis, factor: float) -> list[Label]:
+def _limit_labels(key: str, slos: Sequence[Slo], y: Axis, factor: float) -> list[Label]:
     at = [y.length_px - y.at(s.limit / factor) - 8 for s in slos]
     moved = spread(at, gap=13, high=y.length_px)
     return [
-        Label(text=slo_label(s).removeprefix(metric_label(s)).strip() and f"{s.statistic} {slo_label(s).split(' ', 2)[2]}",
-              x=4, y=py, colour=LIMIT)
+        Label(text=f"{s.statistic} ≤ {limit_label(key, s.limit)}", x=4, y=py, colour=LIMIT)
         for s, py in zip(slos, moved, strict=True)
     ]  # fmt: skip
 

@@ -33,16 +33,16 @@ def seconds_scale(values: Iterable[float | None]) -> Scale:
     return Scale(factor=factor, unit=unit, decimals=_decimals(known, factor))
 
 
-def plain_scale(values: Iterable[float | None], unit: str = "") -> Scale:
-    """Numbers in `unit`, with decimals only where the smallest needs them."""
+def plain_scale(values: Iterable[float | None]) -> Scale:
+    """Numbers in their own unit, with decimals only where the smallest needs them."""
     known = [v for v in values if v is not None and math.isfinite(v) and v > 0]
-    return Scale(unit=unit, decimals=_decimals(known, 1.0))
+    return Scale(decimals=_decimals(known, 1.0))
 
 
 def _decimals(known: list[float], factor: float) -> int:
-    """Enough for two digits of the smallest number, at most two; none beside four-digit ones."""
+    """Enough for three digits of the smallest number, at most two; none beside four-digit ones."""
     if not known:
         return 0
     smallest, largest = min(known) / factor, max(known) / factor
-    wanted = max(0, 1 - math.floor(math.log10(smallest)))
+    wanted = max(0, 2 - math.floor(math.log10(smallest)))
     return min(wanted, 2, max(0, 3 - math.floor(math.log10(largest))))

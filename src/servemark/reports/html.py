@@ -23,6 +23,8 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
 )
+SHORT_COLUMNS = 7
+"""So few columns leave room on paper for a cell's second line beside its first."""
 _DATA = files("servemark.reports") / "data"
 
 
@@ -89,10 +91,11 @@ def stylesheet() -> str:
 
 def table_html(table: Table) -> str:
     """One table; its heads in two rows where columns are grouped."""
-    title = f"<caption>{_glyphs(table.title)}</caption>" if table.title else ""
+    title = f"<caption>{_marked(table.title, table.colour)}</caption>" if table.title else ""
     rows = "".join(_row(row, table.columns) for row in table.rows)
-    notes = "".join(f"<p class='note'>{_glyphs(note)}</p>" for note in table.notes)
+    notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in table.notes)
     kind = "numbers" if any(c.numeric for c in table.columns) else "facts"
+    kind += " short" if len(table.columns) <= SHORT_COLUMNS else ""
     return (
         f'<div class="table {kind}"><table>{title}<thead>{_heads(table.columns)}</thead>'
         f"<tbody>{rows}</tbody></table>{notes}</div>"
@@ -131,12 +134,12 @@ def _answer(answer: Answer) -> str:
 
 
 def _section(section: Section) -> str:
-    text = f"<p class='lead'>{_glyphs(section.text)}</p>" if section.text else ""
+    text = f"<p class='lead'>{escape(section.text)}</p>" if section.text else ""
     charts = "".join(map(_chart, section.charts))
     tables = "".join(map(table_html, section.tables))
     return (
         f'<section class="{section.key}"><h2>{escape(section.title)}</h2>{text}'
-        + (f'<div class="charts">{charts}</div>' if charts else "")
+        + (f'<div class="figures">{charts}</div>' if charts else "")
         + (f'<div class="tables">{tables}</div>' if tables else "")
         + "</section>"
     )
@@ -145,11 +148,12 @@ def _section(section: Section) -> str:
 def _chart(chart: Chart) -> str:
     kind = chart.key.partition("-")[0]
     return (
-        f'<figure class="{kind}"><h3>{_glyphs(chart.title)}</h3>'
+        f'<figure class="{kind}"><h3>{escape(chart.title)}</h3>'
         f'<div class="chart" role="img" aria-label="{escape(chart.text)}"></div>'
         f'<script type="application/json">{_json(chart.spec)}</script>'
-        f"<noscript><p>{_glyphs(chart.text)}</p></noscript>"
-        f"<figcaption>{_glyphs(chart.caption)}</figcaption></figure>"
+        f"<noscript><p>{escape(chart.text)}</p></noscript>"
+        + (f"<figcaption>{escape(chart.caption)}</figcaption>" if chart.caption else "")
+        + "</figure>"
     )
 
 
@@ -174,7 +178,7 @@ def _heads(columns: Sequence[Column]) -> str:
 
 
 def _head(column: Column, *, unit: bool = True) -> str:
-    return _glyphs(column.label) + (f" <i>{escape(column.unit)}</i>" if unit and column.unit else "")
+    return _marked(column.label, column.colour) + (f" <i>{escape(column.unit)}</i>" if unit and column.unit else "")
 
 
 def _row(row: Iterable[Cell], columns: Sequence[Column]) -> str:
@@ -190,8 +194,17 @@ def _row(row: Iterable[Cell], columns: Sequence[Column]) -> str:
 
 def _cell(cell: Cell) -> str:
     mark = f"<b>{MARKS[cell.mark]}</b> " if cell.mark else ""
-    detail = f"<small>{escape(cell.detail)}</small>" if cell.detail else ""
-    return f"{mark}{_glyphs(cell.text)}{detail}"
+    return f"{mark}{_marked(cell.text, cell.colour)}{_detail(cell)}"
+
+
+def _detail(cell: Cell) -> str:
+    return f"<small>{escape(cell.detail)}</small>" if cell.detail else ""
+
+
+def _marked(text: str, colour: str) -> str:
+    """Text whose first character is the mark of a run, in its colour."""
+    glyph, rest = text[:1], text[1:]
+    return f'<b class="run-{RUNS.index(colour)}">{escape(glyph)}</b>{escape(rest)}' if colour else escape(text)
 
 
 def _align(column: Column, *, first: bool = False, cell: Cell | None = None) -> str:
@@ -201,11 +214,6 @@ def _align(column: Column, *, first: bool = False, cell: Cell | None = None) -> 
         names += ["faint"] if cell.faint else []
         names += [cell.mark] if cell.mark else []
     return f' class="{" ".join(names)}"' if names else ""
-
-
-def _glyphs(text: str) -> str:
-    """Escaped text."""
-    return escape(text)
 
 
 def _raw_runs(runs: Sequence[Run]) -> str:

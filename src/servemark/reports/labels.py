@@ -42,12 +42,12 @@ def metric_label(slo: Slo) -> str:
 def slo_label(slo: Slo) -> str:
     """`TTFT p95 ≤ 2 s`."""
     sign = "≤" if METRICS[slo.metric].better == "lower" else "≥"
-    return f"{metric_label(slo)} {sign} {limit_label(slo)}"
+    return f"{metric_label(slo)} {sign} {limit_label(slo.metric, slo.limit)}"
 
 
-def limit_label(slo: Slo) -> str:
-    """The limit as people write it, without trailing zeros: `2 s`, `50 ms`, `1 %`."""
-    number, _, unit = value_label(slo.metric, slo.limit).partition(" ")
+def limit_label(metric: str, limit: float) -> str:
+    """A limit as people write it, without trailing zeros: `2 s`, `50 ms`, `1 %`."""
+    number, _, unit = value_label(metric, limit).partition(" ")
     if "." in number:
         number = number.rstrip("0").rstrip(".")
     return f"{number} {unit}"
@@ -59,9 +59,11 @@ def percent(share: float) -> str:
 
 
 def margin_label(margin: float | None) -> str:
-    """`12 % room`, `31 % over`."""
+    """`12 % room`, `31 % over`, `3.8 x the limit`."""
     if margin is None:
         return ""
+    if margin < -1:
+        return f"{1 - margin:,.1f} x limit"
     return f"{percent(margin)} {'over' if margin < 0 else 'room'}"
 
 

@@ -46,7 +46,7 @@ def _facts_table(runs: Sequence[Run], series: Sequence[Series]) -> Table:
         texts = [fact(run) for run in runs]
         if any(texts):
             rows.append((Cell(text=name), *(Cell(text=text or ABSENT) for text in texts)))
-    heads = [Column(label=f"{each.glyph} {each.label}", numeric=False) for each in series]
+    heads = [Column(label=f"{each.glyph} {each.label}", numeric=False, colour=each.colour) for each in series]
     return Table(title="How it was done", columns=(Column(label="", numeric=False), *heads), rows=tuple(rows))
 
 
@@ -123,9 +123,8 @@ def _window(run: Run) -> str:
     if not windows:
         return ""
     lengths = sorted(window.end_s - window.start_s for window in windows)
-    text = f"{format_seconds(lengths[0])}"
-    if len(lengths) > 1:
-        text += f" to {format_seconds(lengths[-1])} a level"
+    ends = dict.fromkeys(format_seconds(length) for length in (lengths[0], lengths[-1]))
+    text = f"{' to '.join(ends)} a level"
     unsteady = sum(not window.steady for window in windows)
     return text + (f"; {unsteady} of {len(windows)} never steady" if unsteady else "")
 

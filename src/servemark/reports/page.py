@@ -40,6 +40,8 @@ class Cell(Record, frozen=True, kw_only=True):
     faint: bool = False
     """Greyed: a percentile that has no interval at this many requests."""
     mark: VerdictWord | None = None
+    colour: str = ""
+    """The run's colour, where the text begins with its glyph."""
 
 
 class Column(Record, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class Column(Record, frozen=True, kw_only=True):
     numeric: bool = True
     essential: bool = True
     """Shown where room is short, too (the terminal)."""
+    colour: str = ""
+    """As in `Cell`."""
 
 
 class Table(Record, frozen=True, kw_only=True):
@@ -60,6 +64,8 @@ class Table(Record, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    colour: str = ""
+    """As in `Cell`, for the title."""
 
 
 class Chart(Record, frozen=True, kw_only=True):
@@ -85,7 +91,7 @@ class Answer(Record, frozen=True, kw_only=True):
 class Section(Record, frozen=True, kw_only=True):
     """A part of the page: a heading, then text, charts, tables."""
 
-    key: Literal["verdicts", "charts", "failures", "differences", "levels", "method"]
+    key: Literal["verdicts", "throughput", "latency", "failures", "differences", "levels", "method"]
     title: str
     text: str = ""
     charts: tuple[Chart, ...] = ()

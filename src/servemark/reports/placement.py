@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from servemark.domain.record import Record
 
+_Box = tuple[float, float, float, float]
 CHARACTER_PX = 6.0
 LINE_PX = 13.0
 
 
 class Label(Record, frozen=True, kw_only=True):
-    """A text and the mark it belongs to; after placing, the left end and middle of the text."""
+    """A text at a place: its left end and middle, in pixels from the upper left corner of the plot."""
 
     text: str
     x: float
@@ -19,36 +22,55 @@ class Label(Record, frozen=True, kw_only=True):
     colour: str
     bold: bool = False
 
+    @property
+    def width_px(self) -> float:
+        """A little more than the text takes."""
+        return CHARACTER_PX * len(self.text) * (1.08 if self.bold else 1.0)
 
-def place(labels: Sequence[Label], marks: Iterable[tuple[float, float]], width: float, height: float,
+
+class Wish(Record, frozen=True, kw_only=True):
+    """A text that wants a place: beside one of some marks, or at one of some spots."""
+
+    text: str
+    colour: str
+    bold: bool = False
+    marks: tuple[tuple[float, float], ...] = ()
+    spots: tuple[tuple[float, float], ...] = ()
+    """Left end and middle of the text; a negative x counts from the right end of the plot."""
+
+    def labels(self, width: float) -> list[Label]:
+        """Every label this could become, the best first."""
+        plain = Label(text=self.text, x=0, y=0, colour=self.colour, bold=self.bold)
+        long = plain.width_px
+        places = [(x if x >= 0 else width + x - long, y) for x, y in self.spots]
+        places += [place for x, y in self.marks for place in _around(x, y, long)]
+        return [replace(plain, x=x, y=y) for x, y in places]
+
+
+def place(wishes: Sequence[Wish], marks: Iterable[tuple[float, float]], width: float, height: float,
           lines: Iterable[tuple[float, float, float, float]] = ()) -> tuple[Label, ...]:  # fmt: skip
-    """Labels in order of importance, each at the first free place around its mark.
+    """Labels in order of importance, each at the best free place.
 
     Args:
-        labels: `x`, `y` are the mark's pixels from the upper left corner of the plot.
+        wishes: the most important first.
         marks: every mark to keep clear of.
         width: of the plot; labels stay inside.
         height: of the plot.
-        lines: segments (x1, y1, x2, y2) to avoid where another place is free.
+        lines: segments (x1, y1, x2, y2), crossed only where no other place is free.
     """
     segments = list(lines)
-    solid = [(x - 5, y - 5, x + 5, y + 5) for x, y in marks]
+    solid: list[_Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
     placed: list[Label] = []
-    for label in labels:
-        long = CHARACTER_PX * len(label.text) * (1.08 if label.bold else 1.0)
-        boxes = [
-            (x, y - LINE_PX / 2, x + long, y + LINE_PX / 2)
-            for x, y in _around(label.x, label.y, long)
-            if x >= 0 and x + long <= width and LINE_PX / 2 <= y <= height - LINE_PX / 2
+    for wish in wishes:
+        free = [
+            label
+            for label in wish.labels(width)
+            if _inside(_box(label), width, height) and not any(_overlap(_box(label), each) for each in solid)
         ]
-        free = [box for box in boxes if not any(_overlap(box, other) for other in solid)]
-        if not free:
-            continue
-        box = min(free, key=lambda box: sum(_crosses(box, line) for line in segments))
-        solid.append(box)
-        placed.append(
-            Label(text=label.text, x=box[0], y=(box[1] + box[3]) / 2, colour=label.colour, bold=label.bold)
-        )
+        if free:
+            best = min(free, key=lambda label: sum(_crosses(_box(label), line) for line in segments))
+            solid.append(_box(best))
+            placed.append(best)
     return tuple(placed)
 
 
@@ -79,11 +101,19 @@ def _around(x: float, y: float, long: float) -> list[tuple[float, float]]:
     ]  # fmt: skip
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def _box(label: Label) -> _Box:
+    return (label.x, label.y - LINE_PX / 2, label.x + label.width_px, label.y + LINE_PX / 2)
+
+
+def _inside(box: _Box, width: float, height: float) -> bool:
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height
+
+
+def _overlap(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _crosses(box: tuple[float, ...], line: tuple[float, float, float, float]) -> bool:
+def _crosses(box: _Box, line: _Box) -> bool:
     """Whether a segment passes through the box (sampled at 16 points)."""
     x1, y1, x2, y2 = line
     return any(

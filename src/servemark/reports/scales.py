@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from servemark.domain.record import Record
 
+TICK_PX = 34.0
 LOG_FROM = 30.0
 """Values that span more than this factor go on a logarithmic axis."""
 
@@ -47,10 +48,10 @@ def value_axis(values: Iterable[float], *, title: str, length_px: float) -> Axis
     low, high = min(known, default=1.0), max(known, default=1.0)
     if high > LOG_FROM * low:
         low, high = low / 1.25, high * 1.25
-        ticks = _decade_ticks(low, high, most=max(3, round(length_px / 40)))
+        ticks = _decade_ticks(low, high, most=max(3, round(length_px / 28)))
         return Axis(title=title, kind="log", low=low, high=high, ticks=ticks, length_px=length_px)
-    step = _round_step(high * 1.05 / max(3, round(length_px / 55)))
-    count = math.ceil(high * 1.05 / step)
+    step = _round_step(high * 1.04 / max(3, round(length_px / TICK_PX)))
+    count = math.ceil(high * 1.04 / step)
     ticks = tuple(float(f"{i * step:.6g}") for i in range(count + 1))
     return Axis(title=title, kind="linear", low=0.0, high=ticks[-1], ticks=ticks, length_px=length_px)
 

@@ -35,7 +35,8 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
     drawn = list(zip(cleared, series, strict=True))
     sections = (
         verdict_section(cleared, series),
-        _chart_section(drawn),
+        _throughput_section(drawn),
+        _latency_section(drawn),
         _failure_section(drawn),
         difference_section(cleared, series),
         level_section(cleared, series),
@@ -50,10 +51,16 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
     )
 
 
-def _chart_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
-    charts = [interactivity_chart(drawn), *_memory_charts(drawn), *latency_charts(drawn)]
+def _throughput_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
+    charts = (interactivity_chart(drawn), *_memory_charts(drawn))
     found = tuple(chart for chart in charts if chart is not None)
-    return Section(key="charts", title="Throughput, memory, latency", charts=found) if found else None
+    return Section(key="throughput", title="Throughput and memory", charts=found) if found else None
+
+
+def _latency_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
+    charts = latency_charts(drawn)
+    text = "Bold: p95; thin: p50; dashed: p99. Bands and bars are 95 % intervals; points in grey have none."
+    return Section(key="latency", title="Latency against load", text=text, charts=charts) if charts else None
 
 
 def _memory_charts(drawn: Sequence[tuple[Run, Series]]) -> list[Chart]:
@@ -73,7 +80,7 @@ def _failure_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
     if not played:
         return None
     clean = [
-        f"{each.glyph} {each.label}: all {sum(level.requests_sent for level in run.levels):,} requests completed."
+        f"{each.label}: all {sum(level.requests_sent for level in run.levels):,} requests completed."
         for run, each in played
         if all(level.outcomes.get("complete", 0) == level.requests_sent for level in run.levels)
     ]
@@ -82,13 +89,10 @@ def _failure_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
 
 def _subtitle(runs: Sequence[Run]) -> str:
     """`Servemark 0.1.0, 20 November 2026; 1 predicted and 1 measured run`."""
-    counts = [
-        f"{n} {origin}"
-        for origin in ("predicted", "measured")
-        if (n := sum(run.origin == origin for run in runs))
-    ]
+    found = [(sum(run.origin == origin for run in runs), origin) for origin in ("predicted", "measured")]
+    counts = [f"{n} {origin}" for n, origin in found if n]
     last = max(runs, key=lambda run: run.provenance.started).provenance
-    runs_word = "run" if len(runs) == 1 else "runs"
+    runs_word = "run" if counts[-1].startswith("1 ") else "runs"
     return f"Servemark {last.servemark}, {_day(last.started)}; {' and '.join(counts)} {runs_word}"
 
 

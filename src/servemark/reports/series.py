@@ -70,23 +70,18 @@ def _labels(runs: Sequence[Run], subjects: Sequence[str]) -> list[str]:
 
 
 def _short_subjects(runs: Sequence[Run], subjects: Sequence[str]) -> list[str]:
-    """Only what differs: the GPUs when the model is the same everywhere, the model otherwise."""
-    parts = {
-        subject: (run.deployment.model.name, f"{run.deployment.gpus} x {run.deployment.node.gpu.name}",
-                  run.deployment.dtype, run.deployment.engine.name)
-        for run, subject in zip(runs, subjects, strict=True) if run.deployment is not None
-    }  # fmt: skip
-    models = {run.endpoint.model for run in runs if run.endpoint and run.deployment is None}
+    """What tells deployments apart (the GPUs where the model is the same); an endpoint has its model."""
+    parts: dict[str, tuple[str, ...]] = {}
     for run, subject in zip(runs, subjects, strict=True):
-        if subject not in parts:
-            parts[subject] = (run.endpoint.model if run.endpoint else run.title, "", "", "")
-    columns = list(zip(*parts.values(), strict=True))
-    differing = [i for i, values in enumerate(columns) if len(set(values)) > 1]
-    if models and 0 in differing:  # an endpoint without a deployment has nothing but its model
-        differing = [0] if len(set(columns[0])) == len(parts) else differing
-    short = {
-        subject: ", ".join(values[i] for i in differing if values[i]) for subject, values in parts.items()
-    }
+        if run.deployment is not None:
+            gpus = f"{run.deployment.gpus} x {run.deployment.node.gpu.name}"
+            model, engine = run.deployment.model.name, run.deployment.engine.name
+            parts[subject] = (model, gpus, run.deployment.dtype, engine)
+    columns = zip(*parts.values(), strict=True)
+    differing = [i for i, values in enumerate(columns) if len(set(values)) > 1] or [0]
+    short = {subject: ", ".join(values[i] for i in differing) for subject, values in parts.items()}
+    for run, subject in zip(runs, subjects, strict=True):
+        short.setdefault(subject, run.endpoint.model if run.endpoint else run.title)
     return [short[subject] for subject in subjects]
 
 

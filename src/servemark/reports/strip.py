@@ -11,15 +11,15 @@ from servemark.reports.labels import (
     level_at,
     load_axis,
     margin_label,
+    metric_label,
     reason_label,
-    short_load,
     slo_label,
     value_label,
 )
 from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
 
-LOADS_PER_TABLE = 8
-"""More loads than these continue in the next table, so that no page is too wide for a terminal."""
+LOADS_PER_TABLE = 10
+"""More loads than these continue in the next table, so that a printed page is wide enough."""
 
 
 def verdict_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | None:
@@ -32,34 +32,36 @@ def verdict_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | 
         loads = {load_value(lv.load): lv.load for run, _ in alike for lv in run.levels}
         ordered = [loads[value] for value in sorted(loads)]
         for start in range(0, len(ordered), LOADS_PER_TABLE):
-            tables.append(_strip_table(alike, ordered[start : start + LOADS_PER_TABLE], axis))
+            tables.append(_strip_table(alike, ordered[start : start + LOADS_PER_TABLE]))
     if not tables:
         return None
     return Section(key="verdicts", title="Promises at each load", tables=tuple(tables))
 
 
-def _strip_table(
-    pairs: Sequence[tuple[Run, Series]], loads: Sequence[Load], axis: str
-) -> Table:  # fmt: skip
-    notes: dict[str, list[str]] = {}
+def _strip_table(pairs: Sequence[tuple[Run, Series]], loads: Sequence[Load]) -> Table:
     rows: list[tuple[Cell, ...]] = []
+    notes: list[str] = []
     for run, each in pairs:
-        for slo in run.slos:
-            head = Cell(text=f"{each.glyph} {slo_label(slo)}", detail=each.label if len(pairs) > 1 else "")
-            cells = [_strip_cell(run, slo, load) for load in loads]
-            rows.append((head, *cells))
-            for load in loads:
-                verdict = slo_verdict(run, slo, load)
-                reason = reason_label(verdict) if verdict is not None else ""
-                if reason:
-                    notes.setdefault(f"{each.glyph} {slo_label(slo)}: {reason}", []).append(load_label(load))
-    columns = [Column(label=short_load(load), group=axis) for load in loads]
-    return Table(
-        title="",
-        columns=(Column(label="promise", numeric=False), *columns),
-        rows=tuple(rows),
-        notes=tuple(f"{note} (at {', '.join(where)})." for note, where in notes.items()),
-    )
+        for i, slo in enumerate(run.slos):
+            name = each.label if len(pairs) > 1 and i == 0 else ""
+            head = Cell(text=f"{each.glyph} {slo_label(slo)}", detail=name, colour=each.colour)
+            rows.append((head, *(_strip_cell(run, slo, load) for load in loads)))
+        for load in loads:
+            whose = f"{each.label}, " if len(pairs) > 1 else ""
+            notes += [whose + note for note in _reasons(run, load)]
+    columns = [Column(label=load_label(load)) for load in loads]
+    head = Column(label="promise", numeric=False)
+    return Table(title="", columns=(head, *columns), rows=tuple(rows), notes=tuple(notes))
+
+
+def _reasons(run: Run, load: Load) -> list[str]:
+    """Why promises stay undecided at a load; promises with the same reason share a line."""
+    by_reason: dict[str, list[str]] = {}
+    for slo in run.slos:
+        verdict = slo_verdict(run, slo, load)
+        if verdict is not None and (reason := reason_label(verdict)):
+            by_reason.setdefault(reason, []).append(metric_label(slo))
+    return [f"{load_label(load)}, {' and '.join(names)}: {reason}." for reason, names in by_reason.items()]
 
 
 def slo_verdict(run: Run, slo: Slo, load: Load) -> SloVerdict | None:

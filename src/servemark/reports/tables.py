@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from servemark.domain.metrics import METRICS
-from servemark.domain.run import OUTCOMES, Distribution, Level, Run
+from servemark.domain.run import Distribution, Level, Run
 from servemark.domain.workload import load_value
 from servemark.reports.figures import Scale, plain_scale, seconds_scale
 from servemark.reports.labels import load_axis, percent, short_load, subject_title
@@ -55,6 +55,7 @@ def _level_table(run: Run, series: Series) -> Table:
         columns=tuple(columns),
         rows=tuple(zip(*cells, strict=True)),
         notes=notes,
+        colour=series.colour,
     )
 
 
@@ -64,15 +65,14 @@ def _load_head(level: Level) -> str:
 
 def _request_columns(levels: Sequence[Level]) -> list[_Drawn]:
     def column(label: str, count: Callable[[Level], int]) -> _Drawn:
-        numbers = [f"{count(level):,}" for level in levels]
-        return Column(label=label, group="requests"), [Cell(text=n) for n in numbers]
+        return Column(label=label, group="requests"), [Cell(text=f"{count(level):,}") for level in levels]
 
-    kinds = [k for k in OUTCOMES[1:] if any(level.outcomes.get(k, 0) for level in levels)]
-    drawn = [column("sent", lambda level: level.requests_sent)]
-    drawn.append(column("complete", lambda level: level.outcomes.get("complete", 0)))
-    for kind in kinds:
-        drawn.append(column(kind.replace("_", " "), lambda level, kind=kind: level.outcomes.get(kind, 0)))
-    return drawn
+    drawn = [
+        column("sent", lambda level: level.requests_sent),
+        column("complete", lambda level: level.outcomes.get("complete", 0)),
+    ]
+    failed = column("failed", lambda level: level.requests_sent - level.outcomes.get("complete", 0))
+    return drawn + [failed] * any(cell.text != "0" for cell in failed[1])
 
 
 def _latency_columns(levels: Sequence[Level], key: str) -> list[_Drawn]:
@@ -99,11 +99,11 @@ def without_interval(found: Distribution, percentile: str) -> bool:
 
 def _rate_columns(levels: Sequence[Level]) -> list[_Drawn]:
     drawn: list[_Drawn] = []
-    for label, unit, values in (
-        ("output", "tok/s", [level.output_tokens_per_s for level in levels]),
-        ("requests", "req/s", [level.requests_per_s for level in levels]),
+    for label, values in (
+        ("tok/s", [level.output_tokens_per_s for level in levels]),
+        ("req/s", [level.requests_per_s for level in levels]),
     ):
-        drawn += _column(Column(label=label, group="throughput", unit=unit), values, plain_scale(values))
+        drawn += _column(Column(label=label, group="throughput"), values, plain_scale(values))
     return drawn
 
 
@@ -112,7 +112,7 @@ def _instrument_columns(levels: Sequence[Level]) -> list[_Drawn]:
     client = [level.cpu.client_cores if level.cpu else None for level in levels]
     engine = [level.cpu.engine_cores if level.cpu else None for level in levels]
     scale = seconds_scale(lag)
-    drawn = _column(Column(label="lag p99", group="instrument", unit=scale.unit, essential=False), lag, scale)
+    drawn = _column(Column(label="p99", group="lag", unit=scale.unit, essential=False), lag, scale)
     for label, values in (("client", client), ("engine", engine)):
         head = Column(label=label, group="CPU", unit="cores", essential=False)
         drawn += _column(head, values, Scale(decimals=2))
@@ -159,7 +159,7 @@ def _difference_table(predicted: Run, foreseen: Series, measured: Run, seen: Ser
     rows = tuple((Cell(text=short_load(mine.load)), *_difference_cells(mine, theirs)) for mine, theirs in both)
     kept = [i for i in range(len(heads)) if any(row[i].text != ABSENT for row in rows)]
     return Table(
-        title=f"{foreseen.glyph} {foreseen.label} against {seen.glyph} {seen.label}",
+        title=f"{foreseen.label} against {seen.label}",
         columns=tuple(heads[i] for i in kept),
         rows=tuple(tuple(row[i] for i in kept) for row in rows),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -28,27 +29,47 @@ def render_terminal(report: Report, console: Console) -> None:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """One table, its essential columns only."""
-    drawn = RichTable(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="dim",
-        title=Text(table.title, style="bold") if table.title else None, title_justify="left",
-    )  # fmt: skip
-    shown = [i for i, column in enumerate(table.columns) if column.essential]
-    for i in shown:
-        column = table.columns[i]
-        justify = "right" if column.numeric else "left"
-        drawn.add_column(_head(column), justify=justify, no_wrap=column.numeric)
-    for row in table.rows:
-        drawn.add_row(*(_cell(row[i]) for i in shown))
-    console.print(drawn)
+    """One table, its essential columns only; what is too wide continues in a next one."""
+    if table.title:
+        console.print(Text(table.title, style="bold"))
+    for shown in _breadths(table, console.width):
+        drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+        for i in shown:
+            column = table.columns[i]
+            drawn.add_column(
+                Text(_head(column), style="dim"),
+                justify="right" if column.numeric else "left",
+                no_wrap=column.numeric,
+            )
+        for row in table.rows:
+            drawn.add_row(*(_cell(row[i]) for i in shown))
+        console.print(drawn)
     for note in table.notes:
         console.print(Text(note, style="dim"))
 
 
-def _head(column: Column) -> Text:
+def _breadths(table: Table, width: int) -> list[list[int]]:
+    """Columns that fit side by side, the first repeated; text columns wrap and are never moved."""
+    shown = [i for i, column in enumerate(table.columns) if column.essential]
+    if not all(table.columns[i].numeric for i in shown[1:]):
+        return [shown]
+    wide = {i: max(cell_len(line) for line in _lines(table, i)) + 2 for i in shown}
+    groups: list[list[int]] = [[shown[0]]]
+    for i in shown[1:]:
+        if len(groups[-1]) > 1 and sum(wide[k] for k in groups[-1]) + wide[i] > width:
+            groups.append([shown[0]])
+        groups[-1].append(i)
+    return groups
+
+
+def _lines(table: Table, i: int) -> list[str]:
+    cells = [_cell(row[i]).plain for row in table.rows]
+    return [line for text in (_head(table.columns[i]), *cells) for line in text.split("\n")]
+
+
+def _head(column: Column) -> str:
     """Group above label above unit."""
-    lines = [column.group, column.label, column.unit]
-    return Text("\n".join(line for line in lines if line))
+    return "\n".join(line for line in (column.group, column.label, column.unit) if line)
 
 
 def _cell(cell: Cell) -> Text:

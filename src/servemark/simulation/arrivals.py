@@ -74,8 +74,14 @@ class OpenLoop:
         request = self._requests[position]
         return Arrival(request.index, request, scheduled_ps, None, at < self._warmup)
 
-    def ended(self, user: int | None, now_ps: int, *, refused: bool = False) -> None:
+    def ended(self, user: int | None, now_ps: int) -> None:
         """Nobody waits for the answer before sending more."""
+
+    def refused(self, user: int | None, now_ps: int) -> None:
+        """Nor for a refusal."""
+
+    def accepted(self) -> None:
+        """Nor for the lack of one."""
 
 
 class ClosedLoop:
@@ -107,12 +113,20 @@ class ClosedLoop:
         self._look()
         return Arrival(index, self._plan.request(index), scheduled_ps, user, index < self._bounds.warmup)
 
-    def ended(self, user: int | None, now_ps: int, *, refused: bool = False) -> None:
+    def ended(self, user: int | None, now_ps: int) -> None:
         """A user has the answer, thinks, and is ready again."""
-        self._refused = self._refused + 1 if refused else 0
         if user is not None:
             self._push(now_ps + self._think_ps, user)
             self._look()
+
+    def refused(self, user: int | None, now_ps: int) -> None:
+        """The request handed out last was refused; its user goes on."""
+        self._refused += 1
+        self.ended(user, now_ps)
+
+    def accepted(self) -> None:
+        """The request handed out last was not refused."""
+        self._refused = 0
 
     def _push(self, ready_ps: int, user: int) -> None:
         self._turns += 1

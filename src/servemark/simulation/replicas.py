@@ -126,8 +126,9 @@ class _Fleet:
         policy, request = replica.scheduler.policy, arrival.request
         if refusal := policy.refusal(request.input_tokens, request.output_tokens):
             self.journal.refused(arrival, number, now, refusal)
-            self.arrivals.ended(arrival.user, now, refused=True)
+            self.arrivals.refused(arrival.user, now)
             return None
+        self.arrivals.accepted()
         keys: list[int] = []
         if request.prefix_blocks and policy.caches:
             keys = block_keys(

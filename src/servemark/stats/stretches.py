@@ -73,13 +73,19 @@ def stretch_quantiles(stretches: Stretches, quantiles: Sequence[float]) -> list[
 
 
 def _rising(stretches: Stretches) -> Stretches:
-    """Every stretch with rising durations; equal durations folded into one heavier step."""
-    first = np.minimum(stretches.first_s, stretches.last_s)
-    last = np.maximum(stretches.first_s, stretches.last_s)
-    level = first == last
-    count = np.where(level, 1, stretches.steps)
-    weight = np.where(level, stretches.weight * stretches.steps, stretches.weight)
-    return Stretches(first, last, count, weight)
+    """Every stretch with rising durations, and all equal durations folded into one heavy step."""
+    level = stretches.first_s == stretches.last_s
+    values, group = np.unique(stretches.first_s[level], return_inverse=True)
+    gaps = (stretches.steps * stretches.weight)[level]
+    weight = np.zeros(len(values), dtype=np.int64)
+    np.add.at(weight, group, gaps)
+    slope = _rows(stretches, ~level)
+    return Stretches(
+        np.concatenate([values, np.minimum(slope.first_s, slope.last_s)]),
+        np.concatenate([values, np.maximum(slope.first_s, slope.last_s)]),
+        np.concatenate([np.ones(len(values), dtype=np.int64), slope.steps]),
+        np.concatenate([weight, slope.weight]),
+    )
 
 
 def _rows(stretches: Stretches, index: NDArray[np.bool_] | Ints) -> Stretches:
@@ -92,23 +98,25 @@ def _ordered_pair(flat: Stretches, rank: int, total: int) -> tuple[float, float]
     active, below = flat, 0
     start = np.zeros(len(flat.steps), dtype=np.int64)
     stop = flat.steps.copy()
-    low, high = float(flat.first_s.min()), float(flat.last_s.max())
     following = min(rank + 1, total - 1)
-    while int((stop - start).sum()) > _EXPAND and low < high:
+    while int((stop - start).sum()) > _EXPAND:
+        low = float(_durations(active, start).min())
+        high = float(_durations(active, stop - 1).max())
         middle = low + (high - low) / 2
-        if not low <= middle < high:
-            break
+        if middle >= high:
+            middle = low
+        if low == high:
+            return low, low
         cut = np.clip(_steps_up_to(active, middle), start, stop)
         under = below + int((cut - start) @ active.weight)
         if following < under:
-            stop, high = cut, middle
+            stop = cut
         elif rank >= under:
-            start, below, low = cut, under, middle
+            start, below = cut, under
         else:
-            return _step_down(active, start, cut), _step_up(active, cut, stop)
+            return _longest_before(active, start, cut), _shortest_from(active, cut, stop)
         kept = start < stop
-        active = _rows(active, kept)
-        start, stop = start[kept], stop[kept]
+        active, start, stop = _rows(active, kept), start[kept], stop[kept]
     return _expanded_pair(active, start, stop, rank - below, following - below)
 
 
@@ -127,12 +135,12 @@ def _durations(active: Stretches, step: Ints) -> Floats:
     return active.first_s + (active.last_s - active.first_s) * share
 
 
-def _step_down(active: Stretches, start: Ints, cut: Ints) -> float:
+def _longest_before(active: Stretches, start: Ints, cut: Ints) -> float:
     """The longest of the steps in [start, cut)."""
     return float(_durations(active, cut - 1)[cut > start].max())
 
 
-def _step_up(active: Stretches, cut: Ints, stop: Ints) -> float:
+def _shortest_from(active: Stretches, cut: Ints, stop: Ints) -> float:
     """The shortest of the steps in [cut, stop)."""
     return float(_durations(active, cut)[stop > cut].min())
 

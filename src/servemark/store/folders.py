@@ -123,7 +123,7 @@ def create_run(root: Path, run: Run) -> RunWriter:
         raise StoreError("runs", expected="a folder that can be written", found=found) from None
 
 
-def load_run(root: Path, reference: str | Path, summarise: Summarise | None = None) -> Run:
+def load_run(root: Path, reference: str | int | Path, summarise: Summarise | None = None) -> Run:
     """Read a run with its raw rows.
 
     Args:
@@ -157,14 +157,14 @@ def list_runs(root: Path) -> tuple[RunEntry, ...]:
     return tuple(_entry(number, path) for number, path in sorted(_folders(root)))
 
 
-def find_run(root: Path, reference: str | Path) -> Path:
+def find_run(root: Path, reference: str | int | Path) -> Path:
     """The folder that a reference means.
 
     Raises:
         StoreError: none, or more than one.
     """
     text = str(reference)
-    path = Path(reference)
+    path = Path(text)
     if (path / MANIFEST).is_file():
         return path.resolve()
     runs = sorted(_folders(root))
@@ -187,10 +187,10 @@ def _slug(run: Run) -> str:
     """The model, as far as a folder name can carry it."""
     subject = run.title
     if run.endpoint:
-        subject = run.endpoint.model
+        subject = run.endpoint.model.rstrip("/").rsplit("/", 1)[-1]
     elif run.deployment:
         subject = run.deployment.model.key
-    name = re.sub(r"[^a-z0-9.]+", "-", subject.rsplit("/", 1)[-1].lower())
+    name = re.sub(r"[^a-z0-9.]+", "-", subject.lower())
     return name.strip("-.")[:_SLUG_LENGTH] or "run"
 
 

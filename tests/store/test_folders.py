@@ -1,0 +1,271 @@
+"""A run folder: written as it goes, readable after a kill at any moment."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from servemark.domain.capacity import Capacity
+from servemark.domain.run import (
+    Distribution,
+    Endpoint,
+    GpuSample,
+    Level,
+    Provenance,
+    RequestRecord,
+    Run,
+    StepRecord,
+)
+from servemark.domain.workload import Rate, Slo, Users, Workload
+from servemark.errors import StoreError
+from servemark.store.folders import create_run, find_run, list_runs, load_run, open_level
+from servemark.store.provenance import provenance_now
+
+
+def record(index, **fields):
+    return RequestRecord(index=index, scheduled_s=0.25, sent_s=0.5, end_s=1.5, outcome="complete", **fields)
+
+
+def level(users, rows=()):
+    return Level(
+        load=Users(users=users),
+        requests_sent=len(rows),
+        outcomes={"complete": len(rows)},
+        metrics={"ttft_s": Distribution(n=len(rows), p50=0.1, ci={"p50": (0.09, 0.11), "p95": None})},
+        output_tokens_per_s=12.5,
+        requests_per_s=None,
+        requests=tuple(rows),
+    )
+
+
+def run(model="meta/Llama-3.1-8B Instruct", **fields):
+    return Run(
+        origin="measured",
+        method="load test",
+        title="a run",
+        endpoint=Endpoint(url="http://h/v1", model=model),
+        workload=Workload(),
+        slos=(Slo(metric="ttft_s", statistic="p95", limit=2.0),),
+        provenance=Provenance(servemark="0", started="2026-11-20T12:00:00+00:00", seed=1),
+        **fields,
+    )
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    rows = (record(0, warmup=True), record(1, chunk_s=(0.7, 0.9), text="ä", finish_reason="stop"))
+    step = StepRecord(start_s=0.0, count=3, first_s=0.01, last_s=0.02, decodes=4)
+    sample = GpuSample(at_s=0.5, gpu=0, power_w=300.0)
+    first = replace(level(1, rows), steps=(step,), samples=(sample,))
+    second = level(2, (record(0),))
+    whole = run(levels=(first, second), capacity=Capacity(load=Users(users=2)), notes=("a note",))
+    writer = create_run(tmp_path / "runs", run())
+    for row in rows:
+        writer.request(0, row)
+    writer.step(0, step)
+    writer.sample(0, sample)
+    writer.request(1, record(0))
+    path = writer.finish(whole)
+    assert path.name == "0001-measured-llama-3.1-8b-instruct"
+    assert load_run(tmp_path / "runs", "last") == replace(whole, id=path.name)
+
+
+def test_the_files_are_one_json_object_per_line_with_the_level(tmp_path):
+    writer = create_run(tmp_path, run())
+    writer.request(3, record(7))
+    line = json.loads((writer.path / "requests.jsonl").read_text())
+    assert line["level"] == 3 and line["row"]["index"] == 7
+    assert sorted(path.name for path in writer.path.iterdir()) == ["requests.jsonl", "run.json"]
+    manifest = json.loads((writer.path / "run.json").read_text())
+    assert manifest["schema"] == "servemark.run/1" and manifest["provenance"]["finished"] is False
+    writer.close()
+
+
+def test_the_manifest_has_no_raw_rows(tmp_path):
+    writer = create_run(tmp_path, run())
+    writer.level(0, level(1, (record(0),)))
+    assert json.loads((writer.path / "run.json").read_text())["levels"][0]["requests"] == []
+
+
+def test_numbers_go_up_and_references_find_their_run(tmp_path):
+    for model in ("alpha", "beta", "beta-2"):
+        create_run(tmp_path, run(model)).finish(run(model))
+    names = [entry.id for entry in list_runs(tmp_path)]
+    assert names == ["0001-measured-alpha", "0002-measured-beta", "0003-measured-beta-2"]
+    assert find_run(tmp_path, "last").name == names[2]
+    assert find_run(tmp_path, "2").name == find_run(tmp_path, "0002").name == names[1]
+    assert find_run(tmp_path, "0002-measured-beta").name == names[1]
+    assert find_run(tmp_path, "0001-m").name == names[0]
+    assert find_run(tmp_path, tmp_path / names[0]).name == names[0]
+    assert load_run(Path("nowhere"), str(tmp_path / names[0])).endpoint.model == "alpha"
+
+
+def test_references_that_mean_no_run_or_several(tmp_path):
+    with pytest.raises(StoreError, match=r"'last' \(no such run in"):
+        find_run(tmp_path / "absent", "last")
+    for model in ("alpha", "beta"):
+        create_run(tmp_path, run(model))
+    with pytest.raises(StoreError, match="'000', which 2 begin with; nearest: 0001-measured-alpha, 0002-"):
+        find_run(tmp_path, "000")
+    with pytest.raises(StoreError, match="'9' "):
+        find_run(tmp_path, "9")
+
+
+def test_the_list_reads_manifests_only_and_names_the_unreadable(tmp_path):
+    first = create_run(tmp_path, run("alpha"))
+    first.finish(run("alpha", levels=(level(1),), capacity=Capacity(load=None)))
+    (first.path / "requests.jsonl").write_text("not json\n")
+    second = create_run(tmp_path, run("beta"))
+    (second.path / "run.json").write_text('{"schema": "servemark.run/99"}')
+    (tmp_path / "something-else").mkdir()
+    good, bad = list_runs(tmp_path)
+    assert (good.number, good.title, good.levels, good.finished) == (1, "a run", 1, True)
+    assert good.capacity == Capacity(load=None) and good.problem == ""
+    assert bad.number == 2 and "expected schema servemark.run/1, found servemark.run/99" in bad.problem
+    assert list_runs(tmp_path / "absent") == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            '{"schema": "servemark.run/2", "new": 1}',
+            "expected schema servemark.run/1, found servemark.run/2",
+        ),
+        ("{}", "expected the manifest of a run"),
+        ("{", "expected the manifest of a run"),
+        ('{"schema": "servemark.run/1"}', "missing required field"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path, content, says):
+    writer = create_run(tmp_path, run())
+    (writer.path / "run.json").write_text(content)
+    with pytest.raises(StoreError) as caught:
+        load_run(tmp_path, "1")
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_torn_last_line_is_left_out_with_a_note(tmp_path):
+    writer = create_run(tmp_path, run())
+    writer.level(0, level(1))
+    for index in range(3):
+        writer.request(0, record(index))
+    writer.close()
+    file = writer.path / "requests.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+    found = load_run(tmp_path, "last")
+    assert [each.index for each in found.levels[0].requests] == [0, 1]
+    assert found.notes == ("requests.jsonl: torn last line left out",)
+
+
+def test_a_bad_line_elsewhere_is_named(tmp_path):
+    writer = create_run(tmp_path, run())
+    writer.level(0, level(1))
+    writer.request(0, record(0))
+    writer.close()
+    file = writer.path / "requests.jsonl"
+    file.write_text('{"level": 0, "row": {"index": 1}}\n' + file.read_text())
+    with pytest.raises(
+        StoreError, match=r"requests.jsonl:1: expected a RequestRecord, found .*required field"
+    ):
+        load_run(tmp_path, "last")
+
+
+def test_the_level_in_progress_is_rebuilt_from_its_rows(tmp_path):
+    def summarise(load, requests, steps, *, samples, notes):
+        return replace(level(load.users, requests), notes=tuple(notes))
+
+    writer = create_run(tmp_path, run())
+    writer.level(0, open_level(Users(users=1)))
+    writer.request(0, record(0))
+    writer.level(0, level(1, (record(0),)))
+    writer.level(1, open_level(Users(users=2)))
+    writer.request(1, record(0))
+    writer.request(1, record(1))
+    writer.close()
+    bare = load_run(tmp_path, "last")
+    assert bare.levels[1].requests_sent == 0 and len(bare.levels[1].requests) == 2
+    rebuilt = load_run(tmp_path, "last", summarise)
+    assert rebuilt.levels[0] == bare.levels[0]
+    assert rebuilt.levels[1].outcomes == {"complete": 2} and not rebuilt.provenance.finished
+    assert rebuilt.levels[1].notes == ("interrupted: summarised from the rows written so far",)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        StoreError, match="runs: expected a folder that can be written, found .*Not a directory"
+    ):
+        create_run(tmp_path / "file" / "runs", run())
+
+
+def _create(root, count):
+    for _ in range(count):
+        create_run(Path(root), run(f"process-{os.getpid()}"))
+
+
+def test_two_processes_never_share_a_number(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_create, args=(str(tmp_path), 40)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    numbers = [entry.number for entry in list_runs(tmp_path)]
+    assert len(numbers) == len(set(numbers)) == 120
+    assert sorted(path.name[:4] for path in tmp_path.iterdir()) == [f"{n:04d}" for n in sorted(numbers)]
+
+
+WRITE_FOREVER = """
+import itertools, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_folders import level, record, run
+from servemark.domain.workload import Users
+from servemark.store.folders import create_run, open_level
+writer = create_run(Path(sys.argv[2]), run())
+writer.level(0, open_level(Users(users=1)))
+for index in itertools.count():
+    writer.request(0, record(index, text="x" * 500))
+    if index == 200:
+        print("started", flush=True)
+    if index % 50 == 49:
+        writer.level(0, open_level(Users(users=1)))
+"""
+
+
+def test_a_run_is_readable_after_kill_9(tmp_path):
+    command = [sys.executable, "-c", WRITE_FOREVER, str(Path(__file__).parent), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"started\n"
+        os.kill(process.pid, signal.SIGKILL)
+    found = load_run(tmp_path, "last")
+    assert not found.provenance.finished
+    indices = [each.index for each in found.levels[0].requests]
+    assert len(indices) > 200 and indices == list(range(len(indices)))
+
+
+def test_a_predicted_run_is_named_by_what_was_deployed_or_by_its_title(tmp_path):
+    predicted = Run(
+        origin="predicted",
+        method="closed form",
+        title="Llama / L40S!",
+        workload=Workload(),
+        levels=(replace(open_level(Rate(per_s=2.0)), outcomes={}),),
+        provenance=provenance_now(3, "servemark predict"),
+    )
+    writer = create_run(tmp_path, predicted)
+    assert writer.finish(predicted).name == "0001-predicted-llama-l40s"
+    again = load_run(tmp_path, 1)
+    assert again.levels[0].load == Rate(per_s=2.0) and again.provenance.finished
+
+
+def test_provenance_names_version_machine_and_moment():
+    made = provenance_now(5, "servemark measure")
+    assert (made.seed, made.command, made.cores) == (5, "servemark measure", os.cpu_count())
+    assert made.started.endswith("+00:00") and made.python == sys.version.split()[0]
