@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from servemark.version import __version__
 
 if TYPE_CHECKING:
+    from servemark.api.fitting import fit
     from servemark.api.listing import gpus, models, runs
     from servemark.api.measured import measure
-    from servemark.api.prediction import fit, predict
+    from servemark.api.prediction import predict
     from servemark.api.reporting import report
     from servemark.api.simulated import simulate, twin
     from servemark.domain.run import Run
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "gpus": "api.listing", "models": "api.listing", "runs": "api.listing",
-    "fit": "api.prediction", "predict": "api.prediction",
+    "fit": "api.fitting", "predict": "api.prediction",
     "simulate": "api.simulated", "twin": "api.simulated",
     "measure": "api.measured", "report": "api.reporting", "demo": "faces.demonstration",
     "Run": "domain.run", "Slo": "domain.workload",

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+
 class ServemarkError(Exception):
     """Root of the tree. `exit_code` is what the command line returns for it."""
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servemark.api.loads import fixed_workload, parse_duration, parse_rates, parse_slos, parse_users
+from servemark.api.loads import fixed_workload, parse_rates, parse_users
+from servemark.api.quantities import parse_duration, parse_slos
 from servemark.domain.workload import Rate, Slo, Users
 from servemark.errors import InputError, UnknownName
 

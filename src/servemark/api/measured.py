@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from servemark.api.listing import DEFAULT_RUNS
-from servemark.api.loads import Numbers, parse_amount, parse_duration, parse_slos, workload_and_loads
+from servemark.api.loads import Numbers, workload_and_loads
+from servemark.api.quantities import parse_amount, parse_duration, parse_slos
 from servemark.domain.exchange import Item
 from servemark.domain.run import Run
 from servemark.errors import InputError

@@ -1,4 +1,4 @@
-"""`fit` and `predict`: memory and closed-form capacity of a deployment, without a GPU."""
+"""`predict`: closed-form latency, throughput and capacity of a deployment, without a GPU."""
 
 from __future__ import annotations
 
@@ -9,48 +9,21 @@ from typing import Unpack
 import msgspec
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
-from servemark.api.loads import Numbers, parse_slos, parse_tokens, workload_and_loads
+from servemark.api.fitting import check_context
+from servemark.api.loads import Numbers, workload_and_loads
+from servemark.api.quantities import parse_slos
 from servemark.capacity.answer import capacity_of
 from servemark.domain.deployment import Deployment
 from servemark.domain.lengths import mean_tokens
-from servemark.domain.memory import Fit, MemoryBudget
+from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import Run
 from servemark.domain.workload import Load, Replay, Workload
-from servemark.errors import InputError
 from servemark.physics.levels import closed_form_level
-from servemark.physics.memory import memory_budget, require_fit
+from servemark.physics.memory import require_fit
 from servemark.stats.verdicts import judge
 from servemark.store.folders import create_run
 from servemark.store.provenance import provenance_now
 from servemark.traffic.profiles import find_profile
-
-
-def fit(
-    model: str | None = None,
-    /,
-    *,
-    input: int | str | None = None,
-    output: int | str | None = None,
-    **options: Unpack[DeploymentOptions],
-) -> Fit:
-    """Does it fit? The memory budget of one GPU, part by part.
-
-    Args:
-        model: model key, path of a config.json, or hub id (see `servemark models`).
-        input: input tokens of the sequence that must fit (default 512).
-        output: its output tokens (default 128).
-
-    Returns:
-        The budget; `memory.fits` is False where it does not fit, with what is missing.
-
-    Raises:
-        InputError: unknown names or impossible options.
-    """
-    deployment = build_deployment(model, options)
-    tokens = parse_tokens(input, 512, "input") + parse_tokens(output, 128, "output")
-    _check_context(deployment.model.max_context_tokens, tokens)
-    budget = memory_budget(deployment, sequence_tokens=tokens)
-    return Fit(deployment=deployment, memory=budget, sequence_tokens=tokens)
 
 
 def predict(
@@ -139,12 +112,5 @@ def fitting_budget(deployment: Deployment, workload: Workload) -> MemoryBudget:
         DoesNotFit: the weights and one sequence do not fit.
     """
     tokens = math.ceil(mean_tokens(workload.input) + mean_tokens(workload.output))
-    _check_context(deployment.model.max_context_tokens, tokens)
+    check_context(deployment.model.max_context_tokens, tokens)
     return require_fit(deployment, sequence_tokens=tokens)
-
-
-def _check_context(limit_tokens: int, tokens: int) -> None:
-    if tokens > limit_tokens:
-        raise InputError(
-            "input", expected=f"input + output at most the model's {limit_tokens} tokens", found=tokens
-        )

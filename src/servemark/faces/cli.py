@@ -12,7 +12,7 @@ from servemark.version import __version__
 COMMANDS = {
     "gpus": ("api.listing", "list GPUs, every figure with source and date"),
     "models": ("api.listing", "list models, or read a config.json"),
-    "fit": ("api.prediction", "does it fit? the memory budget, part by part"),
+    "fit": ("api.fitting", "does it fit? the memory budget, part by part"),
     "predict": ("api.prediction", "latency, throughput and capacity in closed form"),
     "simulate": ("api.simulated", "the same, every request played through the scheduler"),
     "twin": ("api.simulated", "that deployment, simulated, behind an OpenAI-compatible endpoint"),

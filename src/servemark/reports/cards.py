@@ -73,7 +73,11 @@ def gpu_card(gpu: Gpu) -> Table:
     if gpu.link is not None:
         rows.append((Cell(text="GPU to GPU"), Cell(text=_link(gpu.link)), _source(gpu, "link")))
     rows.append((Cell(text="PCIe"), Cell(text=_link(gpu.pcie)), _source(gpu, "pcie")))
-    columns = (Column(label=gpu.name, numeric=False), Column(label=gpu.key), Column(label="source", numeric=False))
+    columns = (
+        Column(label=gpu.name, numeric=False),
+        Column(label=gpu.key),
+        Column(label="source", numeric=False),
+    )
     unverified = ", ".join(map(field_label, gpu.unverified_fields))
     notes = (*((f"Unverified: {unverified}.",) if unverified else ()), *gpu.notes)
     return Table(title="", columns=columns, rows=tuple(rows), notes=notes)

@@ -35,7 +35,8 @@ def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
     gpus = {each.subject: run.gpus for run, each in drawn if run.gpus}
     per_gpu = all(each.subject in gpus for _, each in drawn)
     rows = [
-        (run, each, _interactivity_rows(run, gpus[each.subject] if per_gpu else None)) for run, each in drawn
+        (run, each, _interactivity_rows(run, gpus[each.subject] if per_gpu else None))
+        for run, each in drawn
     ]
     rows = [(run, each, points) for run, each, points in rows if points]
     if not rows:
@@ -53,7 +54,9 @@ def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
         chosen = _chosen(run, points)
         if chosen:
             ring = {"type": "point", "filled": False, "size": 260, "stroke": each.colour, "strokeWidth": 2}
-            layers.append({"data": {"values": chosen}, "mark": {**ring, "opacity": 1}, "encoding": encoding})
+            layers.append(
+                {"data": {"values": chosen}, "mark": {**ring, "opacity": 1}, "encoding": encoding}
+            )
         layers.append(point_layer(points, encoding, each))
     layers += text_layers(_interactivity_labels(rows, x, y, limits))
     caption = "Each point is one load; up is cheaper, right is faster for the user."

@@ -28,7 +28,9 @@ def seconds_scale(values: Iterable[float | None]) -> Scale:
     known = [v for v in values if v is not None and math.isfinite(v) and v > 0]
     largest = max(known, default=1.0)
     factor, unit = next(
-        (f, u) for least, f, u in ((10.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs")) if largest >= least
+        (f, u)
+        for least, f, u in ((10.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
+        if largest >= least
     )
     return Scale(factor=factor, unit=unit, decimals=_decimals(known, factor))
 

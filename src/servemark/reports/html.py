@@ -172,13 +172,16 @@ def _heads(columns: Sequence[Column]) -> str:
         unit = f" <i>{escape(shared)}</i>" if shared else ""
         upper += f'<th scope="colgroup" class="group" colspan="{len(heads)}">{escape(group)}{unit}</th>'
         lower += "".join(
-            f'<th scope="col"{_align(c, first=c is heads[0])}>{_head(c, unit=not shared)}</th>' for c in heads
+            f'<th scope="col"{_align(c, first=c is heads[0])}>{_head(c, unit=not shared)}</th>'
+            for c in heads
         )
     return f"<tr>{upper}</tr>" + (f"<tr>{lower}</tr>" if grouped else "")
 
 
 def _head(column: Column, *, unit: bool = True) -> str:
-    return _marked(column.label, column.colour) + (f" <i>{escape(column.unit)}</i>" if unit and column.unit else "")
+    return _marked(column.label, column.colour) + (
+        f" <i>{escape(column.unit)}</i>" if unit and column.unit else ""
+    )
 
 
 def _row(row: Iterable[Cell], columns: Sequence[Column]) -> str:
@@ -204,7 +207,9 @@ def _detail(cell: Cell) -> str:
 def _marked(text: str, colour: str) -> str:
     """Text whose first character is the mark of a run, in its colour."""
     glyph, rest = text[:1], text[1:]
-    return f'<b class="run-{RUNS.index(colour)}">{escape(glyph)}</b>{escape(rest)}' if colour else escape(text)
+    return (
+        f'<b class="run-{RUNS.index(colour)}">{escape(glyph)}</b>{escape(rest)}' if colour else escape(text)
+    )
 
 
 def _align(column: Column, *, first: bool = False, cell: Cell | None = None) -> str:

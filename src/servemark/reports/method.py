@@ -46,8 +46,12 @@ def _facts_table(runs: Sequence[Run], series: Sequence[Series]) -> Table:
         texts = [fact(run) for run in runs]
         if any(texts):
             rows.append((Cell(text=name), *(Cell(text=text or ABSENT) for text in texts)))
-    heads = [Column(label=f"{each.glyph} {each.label}", numeric=False, colour=each.colour) for each in series]
-    return Table(title="How it was done", columns=(Column(label="", numeric=False), *heads), rows=tuple(rows))
+    heads = [
+        Column(label=f"{each.glyph} {each.label}", numeric=False, colour=each.colour) for each in series
+    ]
+    return Table(
+        title="How it was done", columns=(Column(label="", numeric=False), *heads), rows=tuple(rows)
+    )
 
 
 def _requests(run: Run) -> str:
@@ -176,7 +180,9 @@ FACTS: tuple[tuple[str, Callable[[Run], str]], ...] = (
 
 
 def _formula_table(runs: Sequence[Run]) -> Table:
-    used = {key for run in runs for level in run.levels for key, found in level.metrics.items() if found.p50}
+    used = {
+        key for run in runs for level in run.levels for key, found in level.metrics.items() if found.p50
+    }
     used |= {slo.metric for run in runs for slo in run.slos}
     used |= {"output_tokens_per_s", "requests_per_s"}
     rows = tuple(
@@ -202,7 +208,9 @@ def _coefficient_table(fitted: Sequence[tuple[Run, Series]]) -> Table:
         (Cell(text=words), *(Cell(text=_fitted(name, getattr(found, name))) for found, _ in distinct))
         for name, words in COEFFICIENTS
     )
-    heads = [Column(label=" ".join(each.glyph for each in names) + f" {names[0].label}") for _, names in distinct]
+    heads = [
+        Column(label=" ".join(each.glyph for each in names) + f" {names[0].label}") for _, names in distinct
+    ]
     notes = tuple(_origin_of(found) for found, _ in distinct)
     return Table(
         title="Coefficients of the prediction, with their standard error",

@@ -23,6 +23,8 @@ class Series(Record, frozen=True, kw_only=True):
     """Short and unique in the report: `predicted`, `measured`, `measured, H100 SXM`."""
     subject: str
     """What the run is about; runs of one subject share a panel."""
+    name: str
+    """The subject in short: only what tells it from the others."""
     colour: str
     filled: bool
     """Measured marks are filled, predicted ones hollow."""

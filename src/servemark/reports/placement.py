@@ -65,7 +65,8 @@ def place(wishes: Sequence[Wish], marks: Iterable[tuple[float, float]], width: f
         free = [
             label
             for label in wish.labels(width)
-            if _inside(_box(label), width, height) and not any(_overlap(_box(label), each) for each in solid)
+            if _inside(_box(label), width, height)
+            and not any(_overlap(_box(label), each) for each in solid)
         ]
         if free:
             best = min(free, key=lambda label: sum(_crosses(_box(label), line) for line in segments))

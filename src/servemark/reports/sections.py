@@ -60,7 +60,9 @@ def _throughput_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
 def _latency_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
     charts = latency_charts(drawn)
     text = "Bold: p95; thin: p50; dashed: p99. Bands and bars are 95 % intervals; points in grey have none."
-    return Section(key="latency", title="Latency against load", text=text, charts=charts) if charts else None
+    return (
+        Section(key="latency", title="Latency against load", text=text, charts=charts) if charts else None
+    )
 
 
 def _memory_charts(drawn: Sequence[tuple[Run, Series]]) -> list[Chart]:

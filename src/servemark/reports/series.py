@@ -23,9 +23,7 @@ def series_of(runs: Sequence[Run]) -> tuple[Series, ...]:
             shape="diamond" if run.method == "closed form" else "circle",
             glyph=_glyph(run),
         )
-        for i, (run, subject, label) in enumerate(
-            zip(runs, subjects, _labels(runs, subjects), strict=True)
-        )
+        for i, (run, subject, label) in enumerate(zip(runs, subjects, _labels(runs, subjects), strict=True))
     )
 
 

@@ -29,9 +29,7 @@ def level_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | No
     )  # fmt: skip
     if not tables:
         return None
-    text = (
-        "Latencies are of complete requests. A percentile in grey has no 95 % interval at this many requests."
-    )
+    text = "Latencies are of complete requests. A percentile in grey has no 95 % interval at this many requests."
     return Section(key="levels", title="Levels", text=text, tables=tables)
 
 
@@ -48,7 +46,9 @@ def _level_table(run: Run, series: Series) -> Table:
     drawn += _instrument_columns(levels)
     columns, cells = zip(*drawn, strict=True)
     notes = tuple(
-        f"{load_axis(level.load)} {short_load(level.load)}: {note}" for level in levels for note in level.notes
+        f"{load_axis(level.load)} {short_load(level.load)}: {note}"
+        for level in levels
+        for note in level.notes
     )
     return Table(
         title=f"{series.glyph} {series.label}: {subject_title(run)}",
@@ -139,8 +139,12 @@ def difference_section(runs: Sequence[Run], series: Sequence[Series]) -> Section
     ]
     if not tables:
         return None
-    text = "How far the prediction lies above (+) or below (−) the measurement, in percent of the measurement."
-    return Section(key="differences", title="Prediction against measurement", text=text, tables=tuple(tables))
+    text = (
+        "How far the prediction lies above (+) or below (−) the measurement, in percent of the measurement."
+    )
+    return Section(
+        key="differences", title="Prediction against measurement", text=text, tables=tuple(tables)
+    )
 
 
 def _difference_table(predicted: Run, foreseen: Series, measured: Run, seen: Series) -> Table | None:
@@ -156,7 +160,9 @@ def _difference_table(predicted: Run, foreseen: Series, measured: Run, seen: Ser
     heads += [Column(label=p, group=METRICS[key].label, unit="%") for key, p in DIFFERENCES]
     heads += [Column(label="output", group="throughput", unit="%")]
     heads += [Column(label="requests", group="throughput", unit="%")]
-    rows = tuple((Cell(text=short_load(mine.load)), *_difference_cells(mine, theirs)) for mine, theirs in both)
+    rows = tuple(
+        (Cell(text=short_load(mine.load)), *_difference_cells(mine, theirs)) for mine, theirs in both
+    )
     kept = [i for i in range(len(heads)) if any(row[i].text != ABSENT for row in rows)]
     return Table(
         title=f"{foreseen.label} against {seen.label}",

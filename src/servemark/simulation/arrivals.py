@@ -5,8 +5,9 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
-from servemark.domain.workload import ArrivalPlan, PlannedRequest, Users
+from servemark.domain.workload import ArrivalPlan, Users
 from servemark.errors import InputError
+from servemark.simulation.journal import Visit
 from servemark.units import PS_PER_S
 
 NEVER: Final = 1 << 100
@@ -16,17 +17,6 @@ NEVER: Final = 1 << 100
 def picoseconds(value_s: float) -> int:
     """Seconds on the simulator's integer clock."""
     return round(value_s * PS_PER_S)
-
-
-class Arrival(NamedTuple):
-    """One request reaching the router."""
-
-    number: int
-    """Its index in the records."""
-    request: PlannedRequest
-    scheduled_ps: int
-    user: int | None
-    warmup: bool
 
 
 class Bounds(NamedTuple):
@@ -65,14 +55,14 @@ class OpenLoop:
         self.next_ps = self._times[0][0] + overhead_ps if self._times else NEVER
         """When the next request arrives."""
 
-    def pop(self) -> Arrival:
+    def pop(self) -> Visit:
         """The next request."""
         at, times = self._at, self._times
         scheduled_ps, position = times[at]
         self._at = at + 1
         self.next_ps = times[at + 1][0] + self._overhead_ps if at + 1 < len(times) else NEVER
         request = self._requests[position]
-        return Arrival(request.index, request, scheduled_ps, None, at < self._warmup)
+        return Visit(request.index, request, scheduled_ps, None, warmup=at < self._warmup)
 
     def ended(self, user: int | None, now_ps: int) -> None:
         """Nobody waits for the answer before sending more."""
@@ -105,13 +95,14 @@ class ClosedLoop:
         heapify(self._ready)
         self._look()
 
-    def pop(self) -> Arrival:
+    def pop(self) -> Visit:
         """The next request, by the user who is ready first."""
         scheduled_ps, _, user = heappop(self._ready)
         index = self._handed
         self._handed += 1
         self._look()
-        return Arrival(index, self._plan.request(index), scheduled_ps, user, index < self._bounds.warmup)
+        request = self._plan.request(index)
+        return Visit(index, request, scheduled_ps, user, warmup=index < self._bounds.warmup)
 
     def ended(self, user: int | None, now_ps: int) -> None:
         """A user has the answer, thinks, and is ready again."""

@@ -38,30 +38,34 @@ class Batch(Generic[S]):
         self._serial = 0
         self._size = block_size
         self._grows = grows
-        self._phases = [0] * block_size
+        self._phases = [0] * (2 * block_size)
+        """Written twice over, so that a slice of it never wraps round."""
         self._finishes: list[int] = []
         """Heap of `finish << bits | serial`; entries of members that left early are stale."""
 
     def join(self, seq: S) -> None:
         """A sequence whose tokens so far are computed, but for the one just sampled."""
-        self._serial += 1
-        seq.serial = self._serial
-        seq.finish = self.step + seq.output_tokens - seq.generated
-        self.members[seq.serial] = seq
+        self._serial = serial = self._serial + 1
+        seq.serial = serial
+        seq.finish = finish = self.step + seq.output_tokens - seq.generated
+        self.members[serial] = seq
         self.context_tokens += seq.computed
         if self._grows:
-            self._phases[(self.step - seq.computed) % self._size] += 1
-        heappush(self._finishes, seq.finish << _SERIAL_BITS | seq.serial)
+            phase = (self.step - seq.computed) % self._size
+            self._phases[phase] += 1
+            self._phases[phase + self._size] += 1
+        heappush(self._finishes, finish << _SERIAL_BITS | serial)
 
     def remove(self, seq: S) -> None:
         """Take a member out; brings its `generated` and `computed` up to date."""
         del self.members[seq.serial]
-        left = seq.finish - self.step
-        seq.generated = seq.output_tokens - left
-        seq.computed = seq.input_tokens + seq.generated - 1
-        self.context_tokens -= seq.computed
+        seq.generated = seq.output_tokens - (seq.finish - self.step)
+        seq.computed = computed = seq.input_tokens + seq.generated - 1
+        self.context_tokens -= computed
         if self._grows:
-            self._phases[(self.step - seq.computed) % self._size] -= 1
+            phase = (self.step - computed) % self._size
+            self._phases[phase] -= 1
+            self._phases[phase + self._size] -= 1
 
     def newest(self) -> S:
         """The member admitted last."""
@@ -88,28 +92,27 @@ class Batch(Generic[S]):
             heappop(heap)
         return (heap[0] >> _SERIAL_BITS) - self.step
 
-    def blocks_due(self) -> int:
-        """Blocks that the next step takes."""
-        return self._phases[self.step % self._size]
-
-    def blocks_within(self, steps: int) -> int:
+    def blocks_due(self, steps: int = 1) -> int:
         """Blocks that the next `steps` steps take."""
-        cycles, rest = divmod(steps, self._size)
-        due = cycles * len(self.members) if self._grows else 0
-        at = self.step % self._size
-        due += sum(self._phases[at : at + rest])
-        return due + sum(self._phases[: max(0, at + rest - self._size)])
+        size = self._size
+        at = self.step % size
+        if steps == 1:
+            return self._phases[at]
+        if steps < size:
+            return sum(self._phases[at : at + steps])
+        whole = steps // size * len(self.members) if self._grows else 0
+        return whole + sum(self._phases[at : at + steps % size])
 
     def steps_within(self, blocks: int, most: int) -> int:
         """How many steps (at most `most`) can be taken with so many blocks."""
         members, size = len(self.members), self._size
-        if not self._grows or members * -(-most // size) <= blocks:
+        if members * (most // size + 1) <= blocks or not self._grows:
             return most
         cycles, left = divmod(blocks, members)
         steps = cycles * size
         at = self.step % size
         while steps < most and self._phases[at] <= left:
             left -= self._phases[at]
-            at = (at + 1) % size
+            at += 1
             steps += 1
         return min(steps, most)

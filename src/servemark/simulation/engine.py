@@ -76,45 +76,44 @@ class Replica:
         self._prompts = prompts = scheduler.schedule()
         if scheduler.preempted or scheduler.broken:
             self._interrupt(now_ps)
-        batch = scheduler.batch
         self._start_ps = now_ps
-        self.steps = 1
+        self._waiting = len(scheduler.waiting)
+        self._free = scheduler.pool.free
         if prompts:
-            duration_ps = self.first_ps = scheduler.duration_ps(self._step_time, prompts)
-            self.rise_ps = 0
+            self.steps, self.rise_ps = 1, 0
+            self.first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
             if not scheduler.chunked:
-                for visit in batch.members.values():
+                for visit in scheduler.batch.members.values():
                     self._paused.setdefault(visit, now_ps)
-        elif batch.members:
+        elif scheduler.batch.members:
             duration_ps = self._stretch()
         else:
             return NEVER
-        self._waiting = len(scheduler.waiting)
-        self._free = scheduler.pool.free
-        self.end_ps = now_ps + duration_ps
-        return self.end_ps
+        self.end_ps = end_ps = now_ps + duration_ps
+        return end_ps
 
     def finish(self) -> list[Visit]:
         """The stretch is over: hand out its tokens; returns the requests that are done."""
-        scheduler, prompts, end_ps = self.scheduler, self._prompts, self.end_ps
-        number = self.number
+        end_ps = self.end_ps
         self._log()
-        prefilled, done = scheduler.commit(prompts, self.steps)
-        if self._paused and not prompts:
-            for visit, since_ps in self._paused.items():
-                visit.stalls_ps.append(end_ps - since_ps)
-            self._paused.clear()
-        for visit in prefilled:
-            if visit.stalled_ps is None:
-                visit.first_ps = end_ps
-            else:
-                visit.stalls_ps.append(end_ps - visit.stalled_ps)
-                visit.stalled_ps = None
+        if self._prompts:
+            complete, done = self.scheduler.prefilled(self._prompts)
+            for visit in complete:
+                if visit.stalled_ps is None:
+                    visit.first_ps = end_ps
+                else:
+                    _stall(visit, end_ps - visit.stalled_ps)
+                    visit.stalled_ps = None
+        else:
+            done = self.scheduler.decoded(self.steps)
+            if self._paused:
+                for visit, since_ps in self._paused.items():
+                    _stall(visit, end_ps - since_ps)
+                self._paused.clear()
         if done:
             self.in_flight -= len(done)
-            finished = self._journal.finished
             for visit in done:
-                finished(visit, number, end_ps)
+                self._journal.finished(visit, self.number, end_ps)
         self.end_ps = NEVER
         self.steps = 1
         return done
@@ -136,28 +135,27 @@ class Replica:
                 base_ps += (slope_ps - late_slope_ps) * kink
                 slope_ps = late_slope_ps
         if steps > 1:
-            steps = batch.steps_within(scheduler.pool.free + batch.blocks_due(), steps)
+            steps = scheduler.steps_within(steps)
         self.steps = steps
-        self.first_ps = base_ps + slope_ps * context
-        self.rise_ps = slope_ps * members
-        return self._lasts(steps)
-
-    def _lasts(self, steps: int) -> int:
-        """Duration of the first `steps` steps of the stretch."""
-        return steps * self.first_ps + self.rise_ps * (steps * (steps - 1) // 2)
+        self.first_ps = first_ps = base_ps + slope_ps * context
+        self.rise_ps = rise_ps = slope_ps * members
+        return steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
 
     def _cut(self, now_ps: int) -> None:
         """Shorten the stretch to the fewest steps that reach `now_ps`: a float guess, then corrected."""
-        passed = now_ps - self._start_ps
-        linear = self.first_ps - self.rise_ps / 2
-        steps = int(2 * passed / (linear + sqrt(linear * linear + 2.0 * self.rise_ps * passed)))
+        first_ps, rise_ps, passed_ps = self.first_ps, self.rise_ps, now_ps - self._start_ps
+        linear = first_ps - rise_ps / 2
+        steps = int(2 * passed_ps / (linear + sqrt(linear * linear + 2.0 * rise_ps * passed_ps)))
         steps = max(1, min(steps, self.steps))
-        while self._lasts(steps) < passed:
+        lasts_ps = steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
+        while lasts_ps < passed_ps:
+            lasts_ps += first_ps + rise_ps * steps
             steps += 1
-        while steps > 1 and self._lasts(steps - 1) >= passed:
+        while steps > 1 and (shorter_ps := lasts_ps - first_ps - rise_ps * (steps - 1)) >= passed_ps:
+            lasts_ps = shorter_ps
             steps -= 1
         self.steps = steps
-        self.end_ps = self._start_ps + self._lasts(steps)
+        self.end_ps = self._start_ps + lasts_ps
 
     def _interrupt(self, now_ps: int) -> None:
         """Stamp the sequences that were preempted or broken between two steps."""
@@ -167,29 +165,35 @@ class Replica:
             if visit.first_ps is not None and visit.stalled_ps is None:
                 visit.stalled_ps = last_ps
         for visit in scheduler.broken:
-            self._journal.broken(visit, self.number, now_ps, self._paused.pop(visit, now_ps))
+            self._journal.broken(visit, self.number, now_ps)
         self.in_flight -= len(scheduler.broken)
 
     def _log(self) -> None:
-        """Write the stretch down. A gap of every member that decodes in it equals a step of it."""
-        prompts = self._prompts
-        members = len(self.scheduler.batch.members)
-        prefill_tokens = 0
-        for _, tokens in prompts:
-            prefill_tokens += tokens
+        """Write the stretch down. Each gap of a member that decodes in it equals one of its steps."""
+        prompts, steps, first_ps = self._prompts, self.steps, self.first_ps
+        decodes, prefill_tokens = len(self.scheduler.batch.members), 0
+        if prompts:
+            prefill_tokens = sum([tokens for _, tokens in prompts])
         if self._paused:
-            members = 0 if prompts else members - len(self._paused)
-        pool = self.scheduler.pool
+            decodes = 0 if prompts else decodes - len(self._paused)
+        first_s = first_ps / PS_PER_S
         self._journal.steps.append(
             StepRecord(
                 replica=self.number,
                 start_s=self._start_ps / PS_PER_S,
-                count=self.steps,
-                first_s=self.first_ps / PS_PER_S,
-                last_s=(self.first_ps + self.rise_ps * (self.steps - 1)) / PS_PER_S,
-                decodes=members,
+                count=steps,
+                first_s=first_s,
+                last_s=(first_ps + self.rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
+                decodes=decodes,
                 prefill_tokens=prefill_tokens,
                 waiting=self._waiting,
-                kv_used_ratio=1 - self._free / pool.total,
+                kv_used_ratio=1 - self._free / self.scheduler.pool.total,
             )
         )
+
+
+def _stall(visit: Visit, gap_ps: int) -> None:
+    """Note a gap that no step covers."""
+    if visit.stalls_ps is None:
+        visit.stalls_ps = []
+    visit.stalls_ps.append(gap_ps)

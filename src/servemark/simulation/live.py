@@ -72,10 +72,10 @@ class LiveReplica:
             raise InputError("request_id", expected="a name not in flight", found=request_id)
         if refusal := policy.refusal(input_tokens, output_tokens):
             raise InputError("request", expected="a request that fits", found=refusal)
-        keys = block_keys(prefix_blocks, prefix_block_tokens, policy.block_size, input_tokens)
-        granted = policy.granted(input_tokens, output_tokens)
-        request = _Request(input_tokens, granted, keys if policy.caches else [])
+        request = _Request(input_tokens, policy.granted(input_tokens, output_tokens))
         request.request_id = request_id
+        if policy.caches and prefix_blocks:
+            request.keys = block_keys(prefix_blocks, prefix_block_tokens, policy.block_size, input_tokens)
         self._requests[request_id] = request
         self._scheduler.waiting.append(request)
 
@@ -93,16 +93,21 @@ class LiveReplica:
             del self._requests[request.request_id]
         self._preemptions += len(scheduler.preempted)
         duration_ps = scheduler.duration_ps(self._step_time, prompts)
-        decoding = scheduler.decoding(prompts)
-        prefilled, done = scheduler.commit(prompts)
+        members = list(scheduler.batch.members.values())
+        if prompts:
+            complete, done = scheduler.prefilled(prompts)
+            tokens = [*members, *complete] if scheduler.chunked else complete
+        else:
+            complete, done = [], scheduler.decoded(1)
+            tokens = members
         for request in done:
             del self._requests[request.request_id]
         return LiveStep(
             duration_ps=duration_ps,
-            tokens=tuple(request.request_id for request in (*decoding, *prefilled)),
+            tokens=tuple(request.request_id for request in tokens),
             finished=tuple(request.request_id for request in done),
             preempted=tuple(request.request_id for request in scheduler.preempted),
-            cached={r.request_id: r.cached for r in prefilled if r.generated == 1},
+            cached={r.request_id: r.cached for r in complete if r.generated == 1},
             broken=tuple(request.request_id for request in scheduler.broken),
         )
 

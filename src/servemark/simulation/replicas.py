@@ -13,7 +13,7 @@ from servemark.domain.deployment import EngineConfig
 from servemark.domain.step import StepTime
 from servemark.domain.workload import ArrivalPlan
 from servemark.errors import InputError, UnknownName
-from servemark.simulation.arrivals import NEVER, Arrival, Arrivals, Bounds, arrivals_of, picoseconds
+from servemark.simulation.arrivals import NEVER, Arrivals, Bounds, arrivals_of, picoseconds
 from servemark.simulation.blocks import block_keys
 from servemark.simulation.engine import Replica
 from servemark.simulation.journal import Journal, Played, Visit
@@ -89,33 +89,31 @@ class _Fleet:
         """From event to event until nothing is left."""
         arrivals, replicas = self.arrivals, self.replicas
         ends = [NEVER] * len(replicas)
-        while (now := min(min(ends), arrivals.next_ps)) != NEVER:
+        while (now := min(*ends, arrivals.next_ps)) != NEVER:
             ready: list[int] = []
             while now in ends:
-                self._finish(ends.index(now), ends, ready, now)
+                number = ends.index(now)
+                ready.append(number)
+                ends[number] = NEVER
+                for visit in replicas[number].finish():
+                    arrivals.ended(visit.user, now)
             while arrivals.next_ps == now:
                 number = self._arrive(arrivals.pop(), now)
                 if number is None:
                     continue
-                ends[number] = replicas[number].end_ps
-                if ends[number] == now:
-                    self._finish(number, ends, ready, now)
-                elif ends[number] == NEVER and number not in ready:
+                end_ps = replicas[number].end_ps
+                if end_ps == now:
+                    replicas[number].finish()
+                    end_ps = NEVER
+                ends[number] = end_ps
+                if end_ps == NEVER and number not in ready:
                     ready.append(number)
             for number in sorted(ready):
-                replica = replicas[number]
-                ends[number] = replica.start(now)
-                for visit in replica.scheduler.broken:
-                    arrivals.ended(visit.arrival.user, now)
+                ends[number] = replicas[number].start(now)
+                for visit in replicas[number].scheduler.broken:
+                    arrivals.ended(visit.user, now)
 
-    def _finish(self, number: int, ends: list[int], ready: list[int], now: int) -> None:
-        ended = self.arrivals.ended
-        for visit in self.replicas[number].finish():
-            ended(visit.arrival.user, now)
-        ends[number] = NEVER
-        ready.append(number)
-
-    def _arrive(self, arrival: Arrival, now: int) -> int | None:
+    def _arrive(self, visit: Visit, now: int) -> int | None:
         """Route a request; returns the replica it queues at, None if that refuses it."""
         replicas = self.replicas
         number = self._routed % len(replicas)
@@ -123,17 +121,17 @@ class _Fleet:
             number = min(range(len(replicas)), key=lambda n: replicas[n].in_flight)
         self._routed += 1
         replica = replicas[number]
-        policy, request = replica.scheduler.policy, arrival.request
-        if refusal := policy.refusal(request.input_tokens, request.output_tokens):
-            self.journal.refused(arrival, number, now, refusal)
-            self.arrivals.refused(arrival.user, now)
+        policy, request = replica.scheduler.policy, visit.request
+        if refusal := policy.refusal(visit.input_tokens, visit.output_tokens):
+            self.journal.refused(visit, number, now, refusal)
+            self.arrivals.refused(visit.user, now)
             return None
         self.arrivals.accepted()
-        keys: list[int] = []
+        if policy.cuts:
+            visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)
         if request.prefix_blocks and policy.caches:
-            keys = block_keys(
-                request.prefix_blocks, request.prefix_block_tokens, policy.block_size, request.input_tokens
+            visit.keys = block_keys(
+                request.prefix_blocks, request.prefix_block_tokens, policy.block_size, visit.input_tokens
             )
-        visit = Visit(arrival, policy.granted(request.input_tokens, request.output_tokens), keys)
         replica.accept(visit, now)
         return number

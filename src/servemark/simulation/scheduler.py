@@ -17,7 +17,7 @@ from servemark.domain.deployment import EngineConfig
 from servemark.domain.step import StepTime
 from servemark.simulation.batch import Batch, S
 from servemark.simulation.blocks import BlockPool, blocks_of
-from servemark.simulation.policies import Policy, policy_of
+from servemark.simulation.policies import policy_of
 
 
 class Scheduler(Generic[S]):
@@ -28,7 +28,7 @@ class Scheduler(Generic[S]):
     """
 
     def __init__(self, engine: EngineConfig, kv_blocks: int) -> None:
-        self.policy: Policy = policy_of(engine, kv_blocks)
+        self.policy = policy_of(engine, kv_blocks)
         self.pool = BlockPool(self.policy.blocks)
         self.batch: Batch[S] = Batch(self.policy.block_size, grows=not self.policy.reserves)
         self.waiting: deque[S] = deque()
@@ -40,12 +40,15 @@ class Scheduler(Generic[S]):
         """By the last `schedule` (llama.cpp's shared context)."""
         self.settled = True
         """Whether the next steps admit nobody either, as long as no request arrives or finishes."""
-        self.chunked = self.policy.chunks
-        self.max_num_seqs = engine.max_num_seqs
-        self.max_num_batched_tokens = engine.max_num_batched_tokens
         self.prefix_queries = 0
         """Prompt tokens looked up in the prefix cache, and how many of them were there."""
         self.prefix_hits = 0
+        self.chunked = self.policy.chunks
+        self.max_num_seqs = engine.max_num_seqs
+        self._budget = engine.max_num_batched_tokens
+        self._size = self.policy.block_size
+        self._taken = 0
+        """Blocks that the members of the batch took for the scheduled step already."""
 
     @property
     def running(self) -> int:
@@ -58,36 +61,57 @@ class Scheduler(Generic[S]):
         Returns the sequences whose prompts it computes, with the number of tokens; all members of the
         batch decode in it as well, unless it computes prompts and prefill is not chunked.
         """
-        self.preempted, self.broken, self.settled = [], [], True
+        if self.preempted or self.broken:
+            self.preempted, self.broken = [], []
+        self.settled = True
+        self._taken = 0
         prompts: list[tuple[S, int]] = []
         if not self.chunked:
-            self._admit(prompts, self.max_num_batched_tokens)
+            self._admit(prompts, self._budget)
             if prompts:
                 return prompts
         batch = self.batch
         while (due := batch.blocks_due()) > self.pool.free:
             self._make_room()
+        if not self.waiting and self.partial is None:
+            return prompts
         self.pool.take(due)
-        budget = self.max_num_batched_tokens
+        self._taken = due
+        budget = self._budget
         if self.partial is not None:
             budget -= self._continue(self.partial, budget - len(batch.members), prompts)
         if self.preempted:
             self.settled = False
-        elif self.chunked and self.waiting:
+        elif self.chunked:
             self._admit(prompts, budget - len(batch.members))
         return prompts
 
-    def commit(self, prompts: list[tuple[S, int]], steps: int = 1) -> tuple[list[S], list[S]]:
-        """The scheduled step is over, or `steps` equal ones (without prompts, up to the next finish).
+    def steps_within(self, most: int) -> int:
+        """How many steps like the scheduled one, without prompts, find blocks (at most `most`)."""
+        return self.batch.steps_within(self.pool.free + self._taken, most)
+
+    def decoded(self, steps: int) -> list[S]:
+        """The scheduled step, without prompts, and so many equal ones are over (up to the next finish).
+
+        Returns the sequences that are done, oldest first; their blocks are free again.
+        """
+        batch = self.batch
+        if due := batch.blocks_due(steps) - self._taken:
+            self.pool.take(due)
+        done = batch.advance(steps)
+        for seq in done:
+            self._release(seq)
+        return done
+
+    def prefilled(self, prompts: list[tuple[S, int]]) -> tuple[list[S], list[S]]:
+        """The scheduled step, with prompts, is over.
 
         Returns the sequences whose prompts are computed, each with one token more, and the sequences that
         are done, oldest first; the blocks of these are free again.
         """
         batch = self.batch
-        if steps > 1:
-            self.pool.take(batch.blocks_within(steps) - batch.blocks_due())
-        done = batch.advance(steps) if self.chunked or not prompts else []
-        prefilled: list[S] = []
+        done = batch.advance(1) if self.chunked else []
+        complete: list[S] = []
         self.partial = None
         for seq, tokens in prompts:
             seq.computed += tokens
@@ -95,31 +119,27 @@ class Scheduler(Generic[S]):
                 self.partial = seq
                 continue
             seq.generated += 1
-            prefilled.append(seq)
+            complete.append(seq)
             if seq.generated == seq.output_tokens:
                 done.append(seq)
             else:
                 batch.join(seq)
         for seq in done:
             self._release(seq)
-        return prefilled, done
-
-    def decoding(self, prompts: list[tuple[S, int]]) -> list[S]:
-        """Members of the batch that get a token in the scheduled step."""
-        return list(self.batch.members.values()) if self.chunked or not prompts else []
+        return complete, done
 
     def duration_ps(self, step_time: StepTime, prompts: list[tuple[S, int]]) -> int:
         """How long the scheduled step takes (0 when there is nothing to do)."""
         batch = self.batch
+        members = len(batch.members)
         if not prompts:
-            members = len(batch.members)
             return step_time.decode(members).at(batch.context_tokens) if members else 0
         total = pairs = 0
         for seq, tokens in prompts:
             total += tokens
             pairs += tokens * (2 * seq.computed + tokens + 1) // 2
         if self.chunked:
-            return step_time.mixed(len(batch.members), batch.context_tokens, total, pairs, len(prompts))
+            return step_time.mixed(members, batch.context_tokens, total, pairs, len(prompts))
         return step_time.mixed(0, 0, total, pairs, len(prompts))
 
     def drop(self, seq: S) -> None:
@@ -137,58 +157,60 @@ class Scheduler(Generic[S]):
         """The next part of a partly computed prompt; returns its tokens."""
         tokens = min(seq.target - seq.computed, budget)
         if not seq.reserved:
-            size = self.policy.block_size
-            need = blocks_of(seq.computed + tokens, size) - blocks_of(seq.computed, size)
+            need = blocks_of(seq.computed + tokens, self._size) - blocks_of(seq.computed, self._size)
             if need > self.pool.free:
                 self._make_room()
                 return 0
             self.pool.take(need)
-        self._register(seq, seq.computed + tokens)
+        if seq.keys:
+            self._register(seq, seq.computed + tokens)
         prompts.append((seq, tokens))
         return tokens
 
     def _admit(self, prompts: list[tuple[S, int]], budget: int) -> None:
         """Move requests from the queue into the step, first come first served."""
-        waiting, policy = self.waiting, self.policy
-        while waiting and budget > 0 and len(self.batch.members) + len(prompts) < self.max_num_seqs:
+        waiting, policy, size = self.waiting, self.policy, self._size
+        room = self.max_num_seqs - len(self.batch.members)
+        while waiting and budget > 0 and len(prompts) < room:
             seq = waiting[0]
             target = seq.input_tokens + seq.generated
             hits = idle = 0
-            if seq.keys and policy.caches:
-                hits, idle = self.pool.match(seq.keys, (target - 1) // policy.block_size)
-            computed = hits * policy.block_size
-            tokens = target - computed
+            if seq.keys:
+                hits, idle = self.pool.match(seq.keys, (target - 1) // size)
+            tokens = target - hits * size
             if tokens > budget:
                 if not self.chunked:
                     return
                 tokens = budget
-            need = -(-(computed + tokens) // policy.block_size)
             if policy.reserves:
-                need = blocks_of(seq.input_tokens + seq.output_tokens, policy.block_size)
-            if need - hits + idle > self.pool.free:
+                need = blocks_of(seq.input_tokens + seq.output_tokens, size) - hits
+            else:
+                need = blocks_of(hits * size + tokens, size) - hits
+            if need + idle > self.pool.free:
                 if not policy.breaks:
                     # Its cached blocks may yet be evicted: a first part with fewer hits needs fewer blocks.
                     self.settled = not (idle and target > budget)
                     return
                 self._break([*(seq for seq, _ in prompts), waiting.popleft()])
                 prompts.clear()
-                budget = self.max_num_batched_tokens
+                budget, room = self._budget, self.max_num_seqs
                 continue
             waiting.popleft()
             self._seat(seq, hits, need)
-            self._register(seq, computed + tokens)
+            if seq.keys:
+                self._register(seq, seq.computed + tokens)
             prompts.append((seq, tokens))
             budget -= tokens
 
-    def _seat(self, seq: S, hits: int, blocks: int) -> None:
-        """Give a sequence its first blocks, `hits` of them from the prefix cache."""
+    def _seat(self, seq: S, hits: int, need: int) -> None:
+        """Give a sequence its first blocks: `hits` from the prefix cache and `need` others."""
         if hits:
             self.pool.hold(seq.keys[:hits])
             seq.held = hits
-            seq.computed = hits * self.policy.block_size
-        self.pool.take(blocks - hits)
+            seq.computed = hits * self._size
+        self.pool.take(need)
         if self.policy.reserves:
-            seq.reserved = blocks
+            seq.reserved = hits + need
         if self.policy.caches and not seq.preemptions:
             seq.cached = seq.computed
             self.prefix_queries += seq.input_tokens
@@ -196,10 +218,9 @@ class Scheduler(Generic[S]):
 
     def _register(self, seq: S, computed: int) -> None:
         """Make the prompt blocks findable that are full once `computed` tokens are in the cache."""
-        if seq.keys and self.policy.caches:
-            full = computed // self.policy.block_size
-            if full > seq.held:
-                seq.held += self.pool.register(seq.keys[seq.held : full])
+        full = computed // self._size
+        if full > seq.held:
+            seq.held += self.pool.register(seq.keys[seq.held : full])
 
     def _make_room(self) -> None:
         """No block is left: preempt the newest, or break everything in flight."""
@@ -227,9 +248,13 @@ class Scheduler(Generic[S]):
         self.partial = None
         self.broken += newcomers
         self.pool = BlockPool(self.policy.blocks)
+        self._taken = 0
 
     def _release(self, seq: S) -> None:
         """Return a sequence's blocks."""
-        blocks = seq.reserved or -(-seq.computed // self.policy.block_size)
-        self.pool.release(seq.keys[: seq.held], blocks - seq.held)
+        blocks = seq.reserved or -(-seq.computed // self._size)
+        if seq.held:
+            self.pool.release(seq.keys[: seq.held], blocks - seq.held)
+        else:
+            self.pool.give(blocks)
         seq.computed = seq.held = seq.reserved = 0

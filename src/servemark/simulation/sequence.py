@@ -15,11 +15,11 @@ class Sequence:
         "preemptions", "reserved", "serial",
     )  # fmt: skip
 
-    def __init__(self, input_tokens: int, output_tokens: int, keys: list[int]) -> None:
+    def __init__(self, input_tokens: int, output_tokens: int) -> None:
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
-        self.keys = keys
-        """Prefix-cache keys of the leading full prompt blocks."""
+        self.keys: list[int] = []
+        """Prefix-cache keys of the leading full prompt blocks; empty where nothing is cached."""
         self.generated = 0
         """Output tokens so far."""
         self.computed = 0
