@@ -1,6 +1,6 @@
 """Configurations per second that the closed form evaluates on one core.
 
-    python benchmarks/closed_form.py
+python benchmarks/closed_form.py
 """
 
 import os
@@ -48,9 +48,7 @@ def deployments():
         )
         budget = memory_budget(deployment, sequence_tokens=4608)
         if budget.fits:
-            coefficients = find_coefficients(
-                deployment.node.gpu, dtype="bf16", engine="vllm", version=None
-            )
+            coefficients = find_coefficients(deployment.node.gpu, dtype="bf16", engine="vllm", version=None)
             yield deployment, coefficients, budget
 
 

@@ -92,7 +92,7 @@ async def test_a_twin_announces_its_clock():
     async with server(models=reply(MODELS), completion=stream, health=reply(said)) as (root, _):
         found = await check_endpoint(f"{root}/v1", model="qwen-7b", messages=MESSAGES)
         again = await read_health(f"{root}/v1")
-    assert found.model == "qwen-7b" and found.notes == ()
+    assert (found.model, found.server, found.notes) == ("qwen-7b", "twin of llama", ())
     assert found.health == again == Health(twin=True, time_factor=4.0, lag_p99_s=0.0003, deployment="llama")
 
 

@@ -202,7 +202,10 @@ ENDPOINT = Endpoint(
 
 def measured(slos=(TTFT, TPOT, FAILURES)) -> Run:
     """The twin, measured over HTTP: every level with enough requests."""
-    levels = [level(row, slos, n=120 + 40 * i, **_instrument(row[0], twin=0.0016)) for i, row in enumerate(MEASURED)]
+    levels = [
+        level(row, slos, n=120 + 40 * i, **_instrument(row[0], twin=0.0016))
+        for i, row in enumerate(MEASURED)
+    ]
     return run(
         levels, slos, id="0003-measured-llama-3.1-8b", origin="measured", method="load test",
         endpoint=ENDPOINT, provenance=replace(

@@ -199,7 +199,7 @@ def test_the_level_in_progress_is_rebuilt_from_its_rows(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        StoreError, match="runs: expected a folder that can be written, found .*Not a directory"
+        StoreError, match=r"runs: expected a folder that can be written, found .*Not a directory"
     ):
         create_run(tmp_path / "file" / "runs", run())
 

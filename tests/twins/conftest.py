@@ -138,11 +138,11 @@ def twin():
     return running
 
 
-def text_of(chunks):
+@pytest.fixture
+def text_of():
     """The text of streamed chat chunks."""
-    return "".join(choice["delta"]["content"] for chunk in chunks for choice in chunk["choices"])
 
+    def text(chunks):
+        return "".join(choice["delta"]["content"] for chunk in chunks for choice in chunk["choices"])
 
-@pytest.fixture(name="text_of")
-def _text_of():
-    return text_of
+    return text

@@ -58,7 +58,7 @@ def test_it_answers_as_the_step_time_says_and_ends_when_told(settings, tmp_path)
         assert twin.cpu_s() > 0
     assert answer["usage"]["completion_tokens"] == 10
     assert took_s >= truth_ps / 1e12
-    assert took_s < truth_ps / 1e12 + health["lag_p99_s"] + 0.1
+    assert took_s < truth_ps / 1e12 + health["lag_p99_s"] + 0.5
     assert not twin.is_running()
     assert (tmp_path / "twin.log").exists()
 

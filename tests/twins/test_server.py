@@ -1,11 +1,15 @@
 import asyncio
+import socket
 import time
 
+import aiohttp
 import msgspec
 import pytest
 
 from servemark.domain.workload import FixedLength, LognormalLength
 from servemark.errors import InputError
+from servemark.simulation.live import LiveReplica
+from servemark.twins.server import serve
 
 CHAT = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "word " * 10}]
@@ -16,10 +20,13 @@ def reason_of(chunks):
     return [c["finish_reason"] for chunk in chunks for c in chunk["choices"] if c["finish_reason"]]
 
 
-async def quiet(client):
-    """Wait until nothing is in flight."""
-    async with asyncio.timeout(5):
-        while (await client.health())["running"] + (await client.health())["waiting"]:
+async def until(client, *, running, waiting):
+    """Wait until so many requests run and wait."""
+    async with asyncio.timeout(10):
+        while True:
+            health = await client.health()
+            if (health["running"], health["waiting"]) == (running, waiting):
+                return
             await asyncio.sleep(0.01)
 
 
@@ -47,7 +54,7 @@ async def test_tokens_leave_when_the_step_time_says(settings, twin):
     due_s = [0.030] + [0.030 + 0.020 * i for i in range(10)] + [0.030 + 0.020 * 9]
     late_s = sorted(stamp - due for stamp, due in zip(stamps_s, due_s, strict=True))
     assert late_s[0] > -0.0005
-    assert late_s[len(late_s) // 2] < health["lag_p99_s"] + 0.010
+    assert late_s[len(late_s) // 2] < health["lag_p99_s"] + 0.02
 
 
 async def test_the_servers_own_histograms_are_exact(settings, twin):
@@ -71,7 +78,7 @@ async def test_a_late_twin_catches_up_and_says_so(settings, twin):
         _, stamps_s = await stream
         health = await client.health()
     # the last of 20 words: 22 + 19 x 20 ms, not 150 ms later
-    assert 0.4015 < stamps_s[-1] < 0.402 + 0.1
+    assert 0.4015 < stamps_s[-1] < 0.53
     assert health["lag_p99_s"] > 0.05
 
 
@@ -82,7 +89,7 @@ async def test_time_factor_speeds_up_the_wall_clock_only(settings, twin):
         after = await client.health()
         metrics = await client.metrics()
     # 22 + 20 x 20 ms, four times faster
-    assert 0.105 < stamps_s[-1] < 0.15
+    assert 0.105 < stamps_s[-1] < 0.3
     assert after["time_factor"] == 4.0
     assert after["simulated_s"] - before["simulated_s"] >= 0.422
     assert metrics['vllm:e2e_request_latency_seconds_sum{engine="0",model_name="llama-3.1-8b"}'] == 0.422
@@ -156,11 +163,11 @@ async def test_a_client_that_leaves_frees_its_blocks(settings, twin, streamed):
     async with twin(settings()) as client:
         body = {"messages": HELLO, "max_tokens": 1000, "ignore_eos": True, "stream": streamed}
         request = asyncio.create_task(client.post(CHAT, body))
-        await asyncio.sleep(0.06)
+        await until(client, running=1, waiting=0)
         before = await client.metrics()
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
-        await quiet(client)
+        await until(client, running=0, waiting=0)
         after = await client.metrics()
     usage = 'vllm:kv_cache_usage_perc{engine="0",model_name="llama-3.1-8b"}'
     aborted = 'vllm:request_success_total{engine="0",finished_reason="abort",model_name="llama-3.1-8b"}'
@@ -171,7 +178,7 @@ async def test_a_client_that_leaves_frees_its_blocks(settings, twin, streamed):
 
 async def test_a_pool_that_is_too_small_for_all_still_answers_all(settings, twin):
     # 8 blocks of 16 tokens; each of four requests grows to 20 + 40 tokens, 4 blocks
-    async with twin(settings(kv_blocks=8, time_factor=20.0)) as client:
+    async with twin(settings(kv_blocks=8, time_factor=4.0)) as client:
         answers = await asyncio.gather(*(client.chat(max_tokens=40, ignore_eos=True) for _ in range(4)))
         metrics = await client.metrics()
     assert [len(chunks) for chunks, _ in answers] == [1 + 40 + 1] * 4
@@ -196,7 +203,7 @@ async def test_an_exhausted_shared_context_breaks_every_stream(settings, twin):
         "shared_context": True,
     }  # fmt: skip
     body = {"messages": HELLO, "max_tokens": 50, "ignore_eos": True}
-    async with twin(settings(engine=engine, time_factor=20.0)) as client:
+    async with twin(settings(engine=engine, time_factor=2.0)) as client:
         async with client.session.post(f"{client.base}{CHAT}", json=body | {"stream": True}) as stream:
             status, whole = await client.post(CHAT, body)
             events = [line async for line in stream.content if line.strip()]
@@ -236,7 +243,7 @@ async def test_without_prefix_caching_nothing_is_reused(settings, twin):
 
 @pytest.mark.parametrize("router", ["round-robin", "least-loaded"])
 async def test_replicas_share_the_requests(settings, twin, router):
-    async with twin(settings(replicas=2, router=router, time_factor=20.0)) as client:
+    async with twin(settings(replicas=2, router=router, time_factor=2.0)) as client:
         await asyncio.gather(*(client.chat(max_tokens=20, ignore_eos=True) for _ in range(6)))
         metrics = await client.metrics()
     for engine in "01":
@@ -247,9 +254,9 @@ async def test_replicas_share_the_requests(settings, twin, router):
 async def test_beyond_the_queue_limit_requests_are_refused(settings, twin, status, kind):
     limits = {"max_waiting": 1, "overload_status": status, "engine": {"max_num_seqs": 1}}
     async with twin(settings(**limits)) as client:
-        body = {"messages": HELLO, "max_tokens": 10, "ignore_eos": True}
+        body = {"messages": HELLO, "max_tokens": 25, "ignore_eos": True}
         running = [asyncio.create_task(client.post(CHAT, body)) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(client, running=1, waiting=1)
         refused_status, refused = await client.post(CHAT, body)
         answered = await asyncio.gather(*running)
         metrics = await client.metrics()
@@ -325,3 +332,26 @@ async def test_impossible_settings_are_refused_by_name(settings, twin, field, va
     with pytest.raises(InputError, match=f"^{field}: "):
         async with twin(settings(**{field: value})):
             pass
+
+
+class _FailingStepTime:
+    def decode(self, decodes):
+        raise RuntimeError("the step time failed")
+
+    def mixed(self, decodes, context_tokens, prefill_tokens, prefill_pairs, prompts):
+        return 10**9
+
+
+async def test_a_replica_that_fails_ends_the_server(settings):
+    made = settings()
+    replica = LiveReplica(_FailingStepTime(), made.deployment.engine, made.kv_blocks)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        ready = asyncio.Event()
+        serving = asyncio.create_task(serve(made, [replica], listening, ready.set))
+        await ready.wait()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.post(address + CHAT, json={"messages": HELLO, "max_tokens": 3})
+        (failure,) = (await asyncio.gather(serving, return_exceptions=True))[0].exceptions
+    assert str(failure) == "the step time failed"

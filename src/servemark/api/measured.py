@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from servemark.api.listing import DEFAULT_RUNS
-from servemark.api.loads import Numbers, workload_and_loads
+from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_amount, parse_duration, parse_slos
+from servemark.api.workloads import workload_and_loads
 from servemark.domain.exchange import Item
 from servemark.domain.run import Run
 from servemark.errors import InputError
@@ -22,7 +23,7 @@ API_KEY_VARIABLES = ("SERVEMARK_API_KEY", "OPENAI_API_KEY")
 
 
 def measure(
-    endpoint: str,
+    url: str,
     /,
     *,
     users: Numbers | None = None,
@@ -54,7 +55,7 @@ def measure(
     """Load-test an OpenAI-compatible endpoint: latency, throughput, failures, capacity.
 
     Args:
-        endpoint: API root, e.g. http://127.0.0.1:8000/v1.
+        url: API root, e.g. http://127.0.0.1:8000/v1.
         users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
         rate: open loop: request rates, e.g. 1,2,3/s.
         arrivals: of an open loop: poisson or constant.
@@ -99,7 +100,7 @@ def measure(
     )  # fmt: skip
     return asyncio.run(
         measure_endpoint(
-            endpoint,
+            url,
             model=model,
             loads=loads,
             workload=workload,

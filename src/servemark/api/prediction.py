@@ -10,8 +10,9 @@ import msgspec
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.fitting import check_context
-from servemark.api.loads import Numbers, workload_and_loads
+from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_slos
+from servemark.api.workloads import workload_and_loads
 from servemark.capacity.answer import capacity_of
 from servemark.domain.deployment import Deployment
 from servemark.domain.lengths import mean_tokens

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
-from servemark.api.loads import Numbers, fixed_workload, workload_and_loads
+from servemark.api.loads import Numbers, fixed_workload
 from servemark.api.prediction import fitting_budget, kept
 from servemark.api.quantities import parse_amount, parse_duration, parse_slos
+from servemark.api.workloads import workload_and_loads
 from servemark.capacity.answer import capacity_of
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment

@@ -113,6 +113,8 @@ async def check_endpoint(
         notes.append("the server sends no usage: output tokens are counted as text chunks")
     owner = served[0].owned_by if served else None
     server = " ".join(dict.fromkeys(word for word in (owner, reply.server) if word))
+    if health.twin:
+        server = f"twin of {health.deployment}"
     return Preflight(
         url=base,
         model=chosen,

@@ -28,7 +28,8 @@ class _Attempt:
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self.sent_s = 0.0
+        self.sent_s: float | None = None
+        """When the body was handed to the connection; None where there was none."""
         self.reused = False
         """The connection had carried a request before."""
         self.status: int | None = None
@@ -46,7 +47,8 @@ class _Attempt:
 class StreamingClient:
     """Sends to `{base_url}/chat/completions`. Use it as an async context manager.
 
-    Connections are kept alive and unlimited in number (a limit would hide queueing in the client);
+    A request counts as sent when its body is handed to an open connection: opening one, and waiting for
+    other requests to be encoded, lie between `scheduled_s` and `sent_s`. Connections are kept alive and unlimited in number (a limit would hide queueing in the client);
     proxies and cookies are not used; compression is not asked for, since compressors buffer.
 
     Args:
@@ -69,8 +71,8 @@ class StreamingClient:
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:
-        self._kept = open_session(self._credentials, trace_configs=[_reuse_trace()])
-        self._fresh = open_session(self._credentials, force_close=True)
+        self._kept = open_session(self._credentials, trace=_attempt_trace(self._clock))
+        self._fresh = open_session(self._credentials, trace=_attempt_trace(self._clock), force_close=True)
         return self
 
     async def __aexit__(
@@ -114,7 +116,6 @@ class StreamingClient:
         """One exchange on one connection. Cancellation and our own timeout pass through."""
         answer = attempt.answer
         body = prepared.body if len(prepared.body) < _LARGEST_PLAIN_BODY else io.BytesIO(prepared.body)
-        attempt.sent_s = self._clock.now_s()
         try:
             async with session.post(
                 self._url, data=body, allow_redirects=False, trace_request_ctx=attempt
@@ -141,8 +142,8 @@ class StreamingClient:
         usage = answer.usage
         details = usage.prompt_tokens_details if usage else None
         return RequestRecord(
-            sent_s=round(attempt.sent_s, _STAMP_DIGITS),
-            first_byte_s=None if answer.first_byte_s is None else round(answer.first_byte_s, _STAMP_DIGITS),
+            sent_s=_rounded(attempt.sent_s),
+            first_byte_s=_rounded(answer.first_byte_s),
             first_token_s=chunks[0] if chunks else None,
             last_token_s=chunks[-1] if chunks else None,
             end_s=round(self._clock.now_s(), _STAMP_DIGITS),
@@ -162,7 +163,7 @@ def open_session(
     credentials: Credentials,
     *,
     force_close: bool = False,
-    trace_configs: list[aiohttp.TraceConfig] | None = None,
+    trace: aiohttp.TraceConfig | None = None,
 ) -> aiohttp.ClientSession:
     """A session as an instrument needs it: nothing limited, nothing remembered, no time limit."""
     headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"} | credentials.headers()
@@ -171,18 +172,24 @@ def open_session(
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        trace_configs=trace_configs,
+        trace_configs=[trace] if trace else None,
     )
 
 
-def _reuse_trace() -> aiohttp.TraceConfig:
-    """Marks the attempts that were given a kept-alive connection."""
+def _attempt_trace(clock: Clock) -> aiohttp.TraceConfig:
+    """Notes on each attempt what aiohttp does with it: a kept connection taken, the body handed over."""
 
-    async def mark(session: aiohttp.ClientSession, context: SimpleNamespace, params: object) -> None:
+    async def reused(session: aiohttp.ClientSession, context: SimpleNamespace, params: object) -> None:
         context.trace_request_ctx.reused = True
 
+    async def leaving(session: aiohttp.ClientSession, context: SimpleNamespace, params: object) -> None:
+        attempt: _Attempt = context.trace_request_ctx
+        if attempt.sent_s is None:
+            attempt.sent_s = clock.now_s()
+
     trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(mark)
+    trace.on_connection_reuseconn.append(reused)
+    trace.on_request_chunk_sent.append(leaving)
     return trace
 
 
@@ -191,6 +198,10 @@ def _nothing_received(error: Exception) -> bool:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return isinstance(error.message, str)
     return isinstance(error, (aiohttp.ClientConnectionError, OSError))
+
+
+def _rounded(at_s: float | None) -> float | None:
+    return None if at_s is None else round(at_s, _STAMP_DIGITS)
 
 
 def _transport_words(error: Exception) -> str:

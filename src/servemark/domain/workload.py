@@ -111,7 +111,9 @@ class PlannedRequest(Record, frozen=True, kw_only=True):
     natural_stop: bool = False
     """The answer ends by itself; reaching the cap then is a truncation."""
     prefix_blocks: tuple[int, ...] = ()
-    """Hashes of the leading full prompt blocks, for the prefix cache (trace format: 512 tokens)."""
+    """Hashes of the leading prompt blocks, for the prefix cache (trace format: 512 tokens).
+
+    The last block may reach past the prompt."""
     prefix_block_tokens: int = 0
     messages: tuple[Message, ...] = ()
     """Recorded prompt; empty = synthesised from `index` and the seed."""

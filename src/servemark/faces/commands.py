@@ -23,9 +23,10 @@ from servemark.faces.documents import (
     run_document,
     runs_document,
 )
-from servemark.faces.invocation import Asked, bind, split_common
+from servemark.faces.invocation import Asked, bind, required_load, split_common
 from servemark.faces.live import LiveLine
 from servemark.faces.tables import print_fit, print_gpus, print_models, print_runs
+from servemark.reports.page import Report
 from servemark.reports.sections import compose
 from servemark.reports.terminal import render_terminal
 from servemark.reports.writing import check_output, write_report
@@ -42,7 +43,7 @@ def carry_out(name: str, verb: Callable[..., Any], arguments: list[str]) -> int:
     """
     asked = split_common(arguments)
     if asked.output is not None:
-        if name not in (*RUN_VERBS, "report", "demo"):
+        if name not in (*RUN_VERBS, "report"):
             raise InputError("-o", expected="a command that makes a report", found=name)
         check_output(asked.output)
     call = bind(name, verb, asked)
@@ -67,11 +68,13 @@ def present(name: str, result: Any, asked: Asked, notes: Console) -> None:
     else:
         width = None if sys.stdout.isatty() else 200
         text(result, Console(highlight=False, width=width))
-    if isinstance(result, Run):
-        if asked.output is not None:
-            notes.print(f"report: {write_report(compose([result]), asked.output)}")
-        if result.id:
-            notes.print(f"kept as {result.id}; next: servemark report {result.id} -o report.html")
+    if asked.output is not None:
+        page = compose([result]) if isinstance(result, Run) else result
+        notes.print(f"report: {write_report(page, asked.output)}", soft_wrap=True)
+    if isinstance(result, Run) and result.id:
+        notes.print(
+            f"kept as {result.id}; next: servemark report {result.id} -o report.html", soft_wrap=True
+        )
 
 
 def exit_code(name: str, result: Any, asked: Asked) -> int:
@@ -89,16 +92,8 @@ def exit_code(name: str, result: Any, asked: Asked) -> int:
 
 
 def _required_level(run: Run, require: str) -> Level:
-    for level in run.levels:
-        number = load_number(level.load)
-        try:
-            same = number == require or float(require) == number
-        except ValueError:
-            same = False
-        if same:
-            return level
-    loads = [str(load_number(level.load)) for level in run.levels]
-    raise InputError("--require", expected=f"one of the loads {', '.join(loads)}", found=require)
+    numbers = [load_number(level.load) for level in run.levels]
+    return run.levels[numbers.index(required_load(require, numbers))]
 
 
 def _word(level: Level) -> str | None:
@@ -127,8 +122,13 @@ def _print_run(run: Run, console: Console) -> None:
     render_terminal(compose([run]), console)
 
 
-def _report_document(report: Any) -> dict[str, Any]:
-    return {"schema": "servemark.report/1", "answers": list(report.answers), "runs": list(report.run_ids)}
+def _report_document(report: Report) -> dict[str, Any]:
+    return {
+        "schema": "servemark.report/1",
+        "title": report.title,
+        "answers": [answer.sentence for answer in report.answers],
+        "runs": [run.id for run in report.runs],
+    }
 
 
 def _demo_document(result: Any) -> dict[str, Any]:

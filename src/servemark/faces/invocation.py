@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cyclopts
 
+from servemark.api.loads import default_loads, parse_rates, parse_users
 from servemark.errors import InputError, nearest_names
+from servemark.faces.documents import load_number
 
+GATED = ("predict", "simulate", "measure")
 KEEPS_RUNS = ("predict", "simulate", "measure", "demo", "report", "runs")
 EPILOGUE = """Every command: --json (one JSON object on stdout, all else on stderr), -o FILE (.html or .md report).
 predict, simulate, measure: --require LOAD (exit 3 unless all promises hold at that load).
@@ -63,9 +66,48 @@ def bind(name: str, verb: Callable[..., Any], asked: Asked) -> Callable[[], Any]
         _, bound, _ = app.parse_args(asked.rest, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         raise _input_error(error, app, asked.rest) from None
+    if asked.require is not None:
+        _check_require(asked.require, name, bound.arguments)
     if name in KEEPS_RUNS:
         bound.arguments.setdefault("runs", Path(os.environ.get("SERVEMARK_RUNS", "servemark-runs")))
     return lambda **more: verb(*bound.args, **bound.kwargs, **more)
+
+
+def _check_require(require: str, name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse a load that the command will not play, before it starts."""
+    if name not in GATED:
+        raise InputError("--require", expected=f"one of the commands {', '.join(GATED)}", found=name)
+    if arguments.get("slo") is None:
+        raise InputError("--require", expected="promises to hold, --slo ...", found="none")
+    if arguments.get("users") is not None:
+        loads = parse_users(arguments["users"])
+    elif arguments.get("rate") is not None:
+        loads = parse_rates(arguments["rate"])
+    elif arguments.get("trace") is not None or arguments.get("traffic") is not None:
+        return
+    else:
+        loads = default_loads(())
+    required_load(require, [load_number(load) for load in loads])
+
+
+def required_load(require: str, numbers: Sequence[int | float | str | None]) -> int | float | str | None:
+    """The one of the loads that `--require` names.
+
+    Raises:
+        InputError: none of them.
+    """
+    for number in numbers:
+        if str(number) == require or (isinstance(number, (int, float)) and _as_number(require) == number):
+            return number
+    known = ", ".join(str(number) for number in numbers)
+    raise InputError("--require", expected=f"one of the loads {known}", found=require)
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _input_error(error: Any, app: Any, rest: list[str]) -> InputError:

@@ -28,6 +28,12 @@ CARD_STYLE: Final = (
     ".servemark i { font-style: normal; opacity: 0.7; }"
     ".servemark .faint { opacity: 0.6; }"
 )
+LISTS: Final[tuple[tuple[type, Callable[[Sequence[Any]], Table]], ...]] = (
+    (Gpu, gpu_table),
+    (ModelArch, model_table),
+    (Run, run_table),
+)
+"""What a list of records of one kind is shown as."""
 
 
 def register_if_notebook() -> bool:
@@ -97,12 +103,9 @@ def _card(record: object) -> Table | None:
     return None
 
 
-def _list_card(records: Sequence[object]) -> Table | None:
+def _list_card(records: Sequence[Any]) -> Table | None:
     """A table of records of one kind."""
-    tables: tuple[tuple[type, Callable[[Any], Table]], ...] = (
-        (Gpu, gpu_table), (ModelArch, model_table), (Run, run_table),
-    )  # fmt: skip
-    for kind, table in tables:
+    for kind, table in LISTS:
         if all(isinstance(each, kind) for each in records):
             return table(records)
     return None

@@ -22,6 +22,8 @@ def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
             f"{driven.cut} requests were still running when the time after the end was over; "
             "they are not counted, and without them latencies read too low"
         )
+    elif not measured:
+        notes.append("the warm-up took the whole time: nothing was measured")
     if retried := sum(each.retried for each in driven.requests):
         notes.append(
             f"{retried} requests were sent again: their kept-alive connection had died before any byte"

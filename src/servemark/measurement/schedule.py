@@ -31,6 +31,8 @@ def plan_levels(
     """
     if not loads:
         raise InputError("loads", expected="at least one load", found="none")
+    if requests is not None and requests < 1:
+        raise InputError("requests", expected="at least 1", found=requests)
     if warmup is not None and warmup < 0:
         raise InputError("warmup", expected="at least 0", found=warmup)
     levels: list[tuple[ArrivalPlan, Extent]] = []

@@ -16,11 +16,15 @@ from servemark.reports.placement import Label
 from servemark.reports.scales import value_axis
 from servemark.units import GIB, MIB
 
-ROW_PX = 26
+ROW_PX = 24
 MEMORY_PX = 220.0
+NARROW_PX = 130.0
+"""The memory bar, when several stand side by side."""
 FAILURES_PX = 300.0
-FAILURE_COLOURS = dict(zip(OUTCOMES[1:], (RUNS[4], RUNS[1], RUNS[0], RUNS[3], RUNS[5]), strict=True))
-_PART_COLOURS = dict(
+FAILURE_COLOURS: dict[str, str] = dict(
+    zip(OUTCOMES[1:], (RUNS[4], RUNS[1], RUNS[0], RUNS[3], RUNS[5]), strict=True)
+)
+_PART_COLOURS: dict[str, str] = dict(
     zip(("weights", "KV cache", "activations", "CUDA graphs", "runtime", "free"), PARTS, strict=True)
 )
 
@@ -39,7 +43,9 @@ def memory_parts(budget: MemoryBudget) -> tuple[tuple[str, float], ...]:
     return (*taken, ("free", max(0.0, budget.usable_bytes - sum(size for _, size in taken))))
 
 
-def memory_chart(budget: MemoryBudget, *, name: str = "memory", subject: str = "") -> Chart:
+def memory_chart(
+    budget: MemoryBudget, *, name: str = "memory", subject: str = "", narrow: bool = False
+) -> Chart:
     """The budget of one GPU as one bar unrolled: each part starts where the last one ended."""
     rows: list[Spec] = []
     start = 0.0
@@ -50,7 +56,8 @@ def memory_chart(budget: MemoryBudget, *, name: str = "memory", subject: str = "
              "tip": f"{part}: {_mib(size)} of {_mib(budget.usable_bytes)}"}
         )  # fmt: skip
         start += size
-    axis = value_axis([start / GIB, budget.usable_bytes / GIB], title="GiB of one GPU", length_px=MEMORY_PX)
+    width = NARROW_PX if narrow else MEMORY_PX
+    axis = value_axis([start / GIB, budget.usable_bytes / GIB], title="GiB", length_px=width)
     height = ROW_PX * len(rows)
     x = {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)}
     bars = {
@@ -70,33 +77,37 @@ def memory_chart(budget: MemoryBudget, *, name: str = "memory", subject: str = "
         "encoding": {"x": x},
     }
     sizes = [
-        Label(text=_mib(size), x=MEMORY_PX + 84, y=ROW_PX * (i + 0.5),
+        Label(text=_mib(size), x=width + 84, y=ROW_PX * (i + 0.5),
               colour=LIMIT if part == "missing" else INK)
         for i, (part, size) in enumerate(memory_parts(budget))
     ]  # fmt: skip
     shares = [
-        Label(text=percent(size / budget.usable_bytes).replace("under ", "< "), x=MEMORY_PX + 128,
+        Label(text=percent(size / budget.usable_bytes).replace("under ", "< "), x=width + 124,
               y=ROW_PX * (i + 0.5), colour=MUTED)
         for i, (_, size) in enumerate(memory_parts(budget))
     ]  # fmt: skip
-    layers = [rule, bars, *text_layers([*sizes, *shares], align="right")]
+    total = Label(text="CUDA's total", x=axis.at(budget.usable_bytes / GIB), y=-7, colour=MUTED)
+    layers = [
+        rule,
+        bars,
+        *text_layers([*sizes, *shares], align="right"),
+        *text_layers([total], align="center"),
+    ]
     return Chart(
         key=name,
-        title="Memory of one GPU" + (f": {subject}" if subject else ""),
+        title=f"Memory: {subject}" if subject else "Memory of one GPU",
         caption=_memory_caption(budget),
         text="; ".join(f"{part} {_mib(size)}" for part, size in memory_parts(budget)) + ".",
-        spec=chart_spec(MEMORY_PX, height, layers),
+        spec=chart_spec(width, height, layers),
     )
 
 
 def _memory_caption(budget: MemoryBudget) -> str:
-    usable = f"Dotted: CUDA's total, {_mib(budget.usable_bytes)}."
     if not budget.fits:
-        return f"It does not fit: {_mib(budget.missing_bytes or 0.0)} are missing per GPU. {usable}"
+        return f"It does not fit: {_mib(budget.missing_bytes or 0.0)} are missing per GPU."
     return (
-        f"The KV cache holds {budget.kv_tokens:,} tokens in {budget.kv_blocks:,} blocks. "
-        f"nvidia-smi shows {_mib(budget.reported_bytes)} of {_mib(budget.total_reported_bytes)} as used "
-        f"before any user comes. {usable}"
+        f"The KV cache holds {budget.kv_tokens:,} tokens in {budget.kv_blocks:,} blocks. Before any user "
+        f"comes, nvidia-smi shows {_mib(budget.reported_bytes)} of {_mib(budget.total_reported_bytes)} as used."
     )
 
 
@@ -165,7 +176,7 @@ def _failure_chart(run: Run, series: Series, name: str) -> Chart:
     kinds = [k for k in OUTCOMES[1:] if any(k in _failures(level) for level in levels)]
     return Chart(
         key=name,
-        title=f"Failures by kind: {series.glyph} {series.label}",
+        title=f"Failures by kind: {series.label}",
         caption=f"Stacked in this order: {', '.join(k.replace('_', ' ') for k in kinds)}.",
         text="; ".join(f"{n}: {t.text}" for n, t in zip(names, texts, strict=True)) + ".",
         spec=chart_spec(FAILURES_PX, ROW_PX * len(levels), [bars, *_kind_key(kinds), *text_layers(texts)]),

@@ -10,7 +10,7 @@ from servemark.domain.run import Level, Run
 from servemark.domain.workload import Slo, load_label, load_value
 from servemark.reports.drawing import Spec, chart_spec, line_layer, point_layer, position, text_layers
 from servemark.reports.figures import seconds_scale
-from servemark.reports.labels import load_axis, limit_label, short_load, slo_label, value_label
+from servemark.reports.labels import limit_label, load_axis, short_load, slo_label, value_label
 from servemark.reports.page import Chart, Series
 from servemark.reports.palette import INK, LIMIT, MUTED, REGION
 from servemark.reports.placement import Label, Wish, place, spread
@@ -19,9 +19,14 @@ from servemark.reports.tables import without_interval
 from servemark.units import format_rate
 
 COVER_PX = (400.0, 235.0)
-PANEL_PX = (330.0, 160.0)
+PANEL_PX = (330.0, 150.0)
+NARROW_PX = (225.0, 145.0)
+"""Latency panels, when three or more stand side by side."""
 PERCENTILES = {"p50": (1.0, ()), "p95": (2.0, ()), "p99": (1.0, (3, 3))}
 """How each percentile's line is drawn: width and dash."""
+
+COMPARABLE = 8.0
+"""Panels of one metric share their axis where the largest is at most so many times the smallest."""
 
 _Drawn = tuple[Run, Series]
 
@@ -63,9 +68,9 @@ def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
     if any(run.capacity and run.capacity.load for run, _, _ in rows):
         caption += " The ring marks the capacity."
     if limits:
-        caption += " Shaded: where the typical user gets tokens within the TPOT promise."
+        caption += " Shaded: TPOT p50 within its promise."
     if not per_gpu:
-        caption += " Not every run says how many GPUs served it, so throughput is of the whole endpoint."
+        caption += " Throughput is of the whole endpoint: not every run says how many GPUs it had."
     text = " ".join(_interactivity_text(each, points, y_title) for _, each, points in rows)
     return Chart(
         key="interactivity", title="Throughput against interactivity", caption=caption, text=text,
@@ -144,63 +149,66 @@ def _interactivity_text(series: Series, points: Sequence[Spec], y_title: str) ->
 
 
 def latency_charts(drawn: Sequence[_Drawn]) -> tuple[Chart, ...]:
-    """TTFT and TPOT against load: one chart per subject, kind of load, and metric."""
+    """TTFT and TPOT against load: a row of charts per metric, in it one per subject and kind of load."""
     panels: dict[tuple[str, str], list[_Drawn]] = {}
     for run, each in drawn:
         if run.levels:
             panels.setdefault((each.subject, load_axis(run.levels[0].load)), []).append((run, each))
-    charts = [
-        _latency_chart(key, panel, f"{key}-{i + 1}", subject if len(panels) > 1 else "")
-        for i, ((subject, _), panel) in enumerate(panels.items())
-        for key in ("ttft_s", "tpot_s")
-    ]
-    return tuple(chart for chart in charts if chart is not None)
+    charts: list[Chart] = []
+    for key in ("ttft_s", "tpot_s"):
+        spans = [_values(key, panel) for panel in panels.values()]
+        tops = [max(span) for span in spans if span]
+        alike = bool(tops) and max(tops) <= COMPARABLE * min(tops)
+        for i, (panel, span) in enumerate(zip(panels.values(), spans, strict=True)):
+            values = [v for each in spans for v in each] if alike else span
+            if span:
+                charts.append(_latency_chart(key, panel, values, i + 1, len(panels)))
+    return tuple(charts)
 
 
-def _latency_chart(key: str, drawn: Sequence[_Drawn], name: str, subject: str) -> Chart | None:
-    known = [
-        value
-        for run, _ in drawn for level in run.levels for p in PERCENTILES
-        if (value := _percentile(level, key, p)) is not None
-    ]  # fmt: skip
+def _values(key: str, drawn: Sequence[_Drawn]) -> list[float]:
+    """Every latency that a panel shows, in seconds."""
+    levels = [level for run, _ in drawn for level in run.levels]
+    points = [_percentile(level, key, p) for level in levels for p in PERCENTILES]
+    highs = [_interval(level, key, p)[1] for level in levels for p in PERCENTILES]
+    return [value for value in (*points, *highs) if value is not None]
+
+
+def _latency_chart(
+    key: str, drawn: Sequence[_Drawn], values: Sequence[float], number: int, panels: int
+) -> Chart:
+    """One panel, its axis spanning `values` and every limit not far above them."""
+    label = METRICS[key].label
+    scale = seconds_scale(values)
+    width, height = PANEL_PX if panels <= 2 else NARROW_PX
     slos = list(dict.fromkeys(s for run, _ in drawn for s in run.slos if s.metric == key))
-    if not known:
-        return None
-    scale = seconds_scale(known)
-    width, height = PANEL_PX
-    highs = [high for run, _ in drawn for level in run.levels for p in PERCENTILES
-             if (high := _interval(level, key, p)[1]) is not None]  # fmt: skip
-    shown = [s for s in slos if s.limit <= 3 * max(known)]
-    x = load_scale(
-        [load_value(level.load) for run, _ in drawn for level in run.levels],
-        title=load_axis(drawn[0][0].levels[0].load), length_px=width,
-    )  # fmt: skip
+    shown = [s for s in slos if s.limit <= 3 * max(values)]
+    loads = [load_value(level.load) for run, _ in drawn for level in run.levels]
+    x = load_scale(loads, title=load_axis(drawn[0][0].levels[0].load), length_px=width)
     y = value_axis(
-        [v / scale.factor for v in (*known, *highs, *(s.limit for s in shown))],
-        title=f"{METRICS[key].label}, {scale.unit}", length_px=height,
+        [v / scale.factor for v in (*values, *(s.limit for s in shown))],
+        title=f"{label}, {scale.unit}", length_px=height,
     )  # fmt: skip
     encoding = position(x, y)
     rows = [
         (each, p, _latency_rows(run, key, p, scale.factor)) for run, each in drawn for p in PERCENTILES
     ]  # fmt: skip
-    layers = [*_bands(rows, encoding), *_limits(shown, encoding, x, y, scale.factor)]
+    layers = [*_bands(rows, encoding), *_limits(shown, encoding, y, scale.factor)]
+    layers += [line_layer(points, encoding, each.colour, *PERCENTILES[p]) for each, p, points in rows]
     for each, p, points in rows:
-        stroke, dash = PERCENTILES[p]
-        layers.append(line_layer(points, encoding, each.colour, width=stroke, dash=dash))
-    for each, p, points in rows:
-        size = 46 if p == "p95" else 22
         for faint in (False, True):
             some = [row for row in points if row["faint"] is faint]
             if some:
+                size = 46 if p == "p95" else 22
                 layers.append(point_layer(some, encoding, each, size=size, faint=faint))
     layers += text_layers([*_end_labels(rows, y, width), *_limit_labels(key, shown, y, scale.factor)])
     hidden = [slo_label(s) for s in slos if s not in shown]
-    caption = f"Above the chart: {', '.join(hidden)}." if hidden else ""
+    name = drawn[0][1].name
     return Chart(
-        key=name.replace("_", "-"),
-        title=METRICS[key].label + (f": {subject}" if subject else ""),
-        caption=caption,
-        text=f"{METRICS[key].label} at each load stands in the table of levels.",
+        key=f"{label.lower()}-{number}",
+        title=f"{label}: {name}" if panels > 1 else label,
+        caption=f"Above the chart: {', '.join(hidden)}." if hidden else "",
+        text=f"{label} at each load stands in the table of levels.",
         spec=chart_spec(width, height, layers),
     )
 
@@ -259,7 +267,7 @@ def _stretches(points: Sequence[Spec]) -> list[list[Spec]]:
     return [run for run in found if run]
 
 
-def _limits(slos: Sequence[Slo], encoding: Spec, x: Axis, y: Axis, factor: float) -> list[Spec]:
+def _limits(slos: Sequence[Slo], encoding: Spec, y: Axis, factor: float) -> list[Spec]:
     mark = {"type": "rule", "stroke": LIMIT, "strokeWidth": 1, "strokeDash": [6, 3]}
     values = [{"y": _short(s.limit / factor)} for s in slos if s.limit / factor <= y.high]
     return [{"data": {"values": values}, "mark": mark, "encoding": {"y": encoding["y"]}}] if values else []

@@ -50,7 +50,7 @@ def position(x: Axis, y: Axis, *, x_grid: bool = False) -> Spec:
     }  # fmt: skip
 
 
-def line_layer(rows: Sequence[Spec], encoding: Spec, colour: str, *, width: float = 1.5,
+def line_layer(rows: Sequence[Spec], encoding: Spec, colour: str, width: float = 1.5,
                dash: Sequence[int] = ()) -> Spec:  # fmt: skip
     """A line through rows in order of load."""
     mark: Spec = {"type": "line", "stroke": colour, "strokeWidth": width, "clip": True}

@@ -5,6 +5,7 @@ Tables and sentences are plain HTML; scripts only draw the charts and offer the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -129,17 +130,27 @@ def _answer(answer: Answer) -> str:
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in answer.notes)
     return (
         f'<div class="answer"><p class="origin {colour}"><b aria-hidden="true">{series.glyph}</b> '
-        f"{escape(series.label)}</p><p>{escape(answer.sentence)}</p>{notes}</div>"
+        f"{escape(series.label)}</p><p>{_kept(escape(answer.sentence))}</p>{notes}</div>"
     )
 
 
+def _kept(text: str) -> str:
+    """Text whose numbers stay on one line with their unit."""
+    return re.sub(r"(?<=[\d≤≥]) (?=\d|x |[µm]?s\b|%|users?\b|tok/s|req/s)", "\u00a0", text)
+
+
 def _section(section: Section) -> str:
+    grid = "figures"
+    if section.key == "latency" and len(section.charts) > 4:
+        grid += " thirds"
+    if section.key == "throughput" and len(section.charts) == 3:
+        grid += " three"
     text = f"<p class='lead'>{escape(section.text)}</p>" if section.text else ""
     charts = "".join(map(_chart, section.charts))
     tables = "".join(map(table_html, section.tables))
     return (
         f'<section class="{section.key}"><h2>{escape(section.title)}</h2>{text}'
-        + (f'<div class="figures">{charts}</div>' if charts else "")
+        + (f'<div class="{grid}">{charts}</div>' if charts else "")
         + (f'<div class="tables">{tables}</div>' if tables else "")
         + "</section>"
     )

@@ -9,7 +9,7 @@ from servemark.domain.gpu import Gpu
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Run
 from servemark.domain.workload import FixedLength, Length, LognormalLength, QuantileLength
-from servemark.reports.labels import ORIGINS, percent, slo_label, subject_title
+from servemark.reports.labels import ORIGINS, percent, slo_label
 from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
 from servemark.units import format_seconds
 
@@ -147,15 +147,15 @@ def _lag(run: Run) -> str:
 
 def _machine(run: Run) -> str:
     made = run.provenance
-    parts = [made.platform, f"{made.cores} cores" if made.cores else ""]
+    parts = [
+        f"Servemark {made.servemark}",
+        f"Python {made.python}" if made.python else "",
+        made.platform,
+        f"{made.cores} cores" if made.cores else "",
+    ]
     if made.load_average is not None:
         parts.append(f"load average {made.load_average:.2f}")
     return ", ".join(part for part in parts if part)
-
-
-def _versions(run: Run) -> str:
-    made = run.provenance
-    return f"Servemark {made.servemark}" + (f", Python {made.python}" if made.python else "")
 
 
 FACTS: tuple[tuple[str, Callable[[Run], str]], ...] = (
@@ -170,11 +170,9 @@ FACTS: tuple[tuple[str, Callable[[Run], str]], ...] = (
     ("warm-up", _warmup),
     ("steady window", _window),
     ("instrument lag", _lag),
-    ("versions", _versions),
-    ("machine", _machine),
-    ("started", lambda run: run.provenance.started),
+    ("made with", _machine),
     ("command", lambda run: run.provenance.command),
-    ("run", lambda run: run.id),
+    ("run", lambda run: ", started ".join(part for part in (run.id, run.provenance.started) if part)),
 )
 """Rows of the table of facts: name, and what it says of a run ("" = nothing to say)."""
 
@@ -221,10 +219,7 @@ def _coefficient_table(fitted: Sequence[tuple[Run, Series]]) -> Table:
 
 
 def _fitted(name: str, fitted: Fitted) -> str:
-    if name.endswith("_s"):
-        value = format_seconds(fitted.value)
-    else:
-        value = f"{100 * fitted.value:.1f} %"
+    value = format_seconds(fitted.value) if name.endswith("_s") else f"{100 * fitted.value:.1f} %"
     return f"{value} ± {percent(fitted.relative_error)}" if fitted.value else value
 
 

@@ -16,7 +16,7 @@ GRID: Final = "#e3e7eb"
 REGION: Final = "#e8f1f8"
 LIMIT: Final = "#a3341f"
 RUNS: Final = ("#0067a5", "#c75300", "#00805e", "#a04a86", "#8a6d00", "#4a5560")
-PARTS: Final = ("#0067a5", "#5b9bc4", "#9dbfd6", "#c3ccd4", "#8a949e", "#eceff2")
+PARTS: Final = ("#0067a5", "#5b9bc4", "#9dbfd6", "#c3ccd4", "#8a949e", "#dde3e8")
 """Parts of one whole, from the most to the least of interest."""
 
 DARK: Final[dict[str, str]] = {
@@ -36,6 +36,6 @@ DARK: Final[dict[str, str]] = {
     "#9dbfd6": "#34607d",
     "#c3ccd4": "#4c5864",
     "#8a949e": "#74808c",
-    "#eceff2": "#20262d",
+    "#dde3e8": "#37414b",
 }
 """Light colour -> dark counterpart, for every colour a chart may use."""

@@ -48,7 +48,7 @@ def value_axis(values: Iterable[float], *, title: str, length_px: float) -> Axis
     low, high = min(known, default=1.0), max(known, default=1.0)
     if high > LOG_FROM * low:
         low, high = low / 1.25, high * 1.25
-        ticks = _decade_ticks(low, high, most=max(3, round(length_px / 28)))
+        ticks = _decade_ticks(low, high, most=max(3, round(length_px / 25)))
         return Axis(title=title, kind="log", low=low, high=high, ticks=ticks, length_px=length_px)
     step = _round_step(high * 1.04 / max(3, round(length_px / TICK_PX)))
     count = math.ceil(high * 1.04 / step)
@@ -84,9 +84,9 @@ def _round_step(rough: float) -> float:
 
 
 def _decade_ticks(low: float, high: float, *, most: int) -> tuple[float, ...]:
-    """1-2-5 steps while they are few, else whole decades."""
+    """1-2-5 steps while they are few, else 1-3, else whole decades."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    for steps in ((1, 2, 5), (1,)):
+    for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [m * 10.0**k for k in range(first, last + 1) for m in steps if low <= m * 10.0**k <= high]
         if len(ticks) <= most:
             break

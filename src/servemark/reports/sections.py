@@ -43,7 +43,7 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
         method_section(cleared, series),
     )
     return Report(
-        title=title or " · ".join(dict.fromkeys(each.subject for each in series)),
+        title=title or _title(cleared, series),
         subtitle=_subtitle(cleared),
         answers=tuple(answer_of(run, each) for run, each in drawn),
         sections=tuple(section for section in sections if section is not None),
@@ -67,11 +67,11 @@ def _latency_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
 
 def _memory_charts(drawn: Sequence[tuple[Run, Series]]) -> list[Chart]:
     """One per distinct budget: a simulation and a closed form of one deployment share theirs."""
-    budgets = {run.memory: each.subject for run, each in reversed(drawn) if run.memory is not None}
+    budgets = {run.memory: each.name for run, each in reversed(drawn) if run.memory is not None}
     several = len(budgets) > 1
     ordered = reversed(list(budgets.items()))
     return [
-        memory_chart(budget, name=f"memory-{i + 1}", subject=subject if several else "")
+        memory_chart(budget, name=f"memory-{i + 1}", subject=subject if several else "", narrow=several)
         for i, (budget, subject) in enumerate(ordered)
     ]
 
@@ -87,6 +87,16 @@ def _failure_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
         if all(level.outcomes.get("complete", 0) == level.requests_sent for level in run.levels)
     ]
     return Section(key="failures", title="Failures", text=" ".join(clean), charts=failure_charts(played))
+
+
+def _title(runs: Sequence[Run], series: Sequence[Series]) -> str:
+    """What the runs are about; of several, an endpoint goes by its model alone."""
+    subjects = dict.fromkeys(each.subject for each in series)
+    if len(subjects) == 1:
+        return next(iter(subjects))
+    deployed = {each.subject for run, each in zip(runs, series, strict=True) if run.deployment}
+    names = {each.subject: each.name for each in series}
+    return " · ".join(each if each in deployed else names[each] for each in subjects)
 
 
 def _subtitle(runs: Sequence[Run]) -> str:

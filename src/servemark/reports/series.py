@@ -14,16 +14,20 @@ from servemark.reports.palette import RUNS
 def series_of(runs: Sequence[Run]) -> tuple[Series, ...]:
     """One series per run, in order."""
     subjects = _subjects(runs)
+    names = _short_subjects(runs, subjects)
     return tuple(
         Series(
             label=label,
             subject=subject,
+            name=name,
             colour=RUNS[i % len(RUNS)],
             filled=run.origin == "measured",
             shape="diamond" if run.method == "closed form" else "circle",
             glyph=_glyph(run),
         )
-        for i, (run, subject, label) in enumerate(zip(runs, subjects, _labels(runs, subjects), strict=True))
+        for i, (run, subject, name, label) in enumerate(
+            zip(runs, subjects, names, _labels(runs, names), strict=True)
+        )
     )
 
 
@@ -53,18 +57,17 @@ def _subjects(runs: Sequence[Run]) -> list[str]:
     return subjects
 
 
-def _labels(runs: Sequence[Run], subjects: Sequence[str]) -> list[str]:
-    """The first of these that is unique for every run: origin, subject, method, number."""
-    origins = [run.origin if len(runs) > 1 else "" for run in runs]
-    names = _short_subjects(runs, subjects) if len(set(subjects)) > 1 else [""] * len(runs)
-    labels = [_join(name, origin) for name, origin in zip(names, origins, strict=True)]
+def _labels(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """Name and origin; where runs share these the method too, then a number."""
+    several = len(set(names)) > 1
+    labels = [_join(name if several else "", run.origin) for run, name in zip(runs, names, strict=True)]
     for detail in ([run.method for run in runs], [f"#{i + 1}" for i in range(len(runs))]):
         count = Counter(labels)
         labels = [
             _join(label, extra) if count[label] > 1 else label
             for label, extra in zip(labels, detail, strict=True)
         ]
-    return [label or run.origin for label, run in zip(labels, runs, strict=True)]
+    return labels
 
 
 def _short_subjects(runs: Sequence[Run], subjects: Sequence[str]) -> list[str]:

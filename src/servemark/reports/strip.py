@@ -61,6 +61,8 @@ def _reasons(run: Run, load: Load) -> list[str]:
         verdict = slo_verdict(run, slo, load)
         if verdict is not None and (reason := reason_label(verdict)):
             by_reason.setdefault(reason, []).append(metric_label(slo))
+    if len(by_reason) == 1:
+        return [f"{load_label(load)}: {reason}." for reason in by_reason]
     return [f"{load_label(load)}, {' and '.join(names)}: {reason}." for reason, names in by_reason.items()]
 
 

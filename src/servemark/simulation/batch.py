@@ -85,13 +85,6 @@ class Batch(Generic[S]):
                 done.append(seq)
         return done
 
-    def steps_to_finish(self) -> int:
-        """Steps until the next member is done (there must be a member)."""
-        heap, members = self._finishes, self.members
-        while heap[0] & _SERIAL_MASK not in members:
-            heappop(heap)
-        return (heap[0] >> _SERIAL_BITS) - self.step
-
     def blocks_due(self, steps: int = 1) -> int:
         """Blocks that the next `steps` steps take."""
         size = self._size
@@ -103,12 +96,15 @@ class Batch(Generic[S]):
         whole = steps // size * len(self.members) if self._grows else 0
         return whole + sum(self._phases[at : at + steps % size])
 
-    def steps_within(self, blocks: int, most: int) -> int:
-        """How many steps (at most `most`) can be taken with so many blocks."""
-        members, size = len(self.members), self._size
-        if members * (most // size + 1) <= blocks or not self._grows:
+    def steps_alike(self, blocks: int) -> int:
+        """Steps until the next member is done, or until `blocks` blocks are used up."""
+        heap, members, size = self._finishes, self.members, self._size
+        while heap[0] & _SERIAL_MASK not in members:
+            heappop(heap)
+        most = (heap[0] >> _SERIAL_BITS) - self.step
+        if len(members) * (most // size + 1) <= blocks or not self._grows:
             return most
-        cycles, left = divmod(blocks, members)
+        cycles, left = divmod(blocks, len(members))
         steps = cycles * size
         at = self.step % size
         while steps < most and self._phases[at] <= left:

@@ -94,22 +94,35 @@ class Replica:
 
     def finish(self) -> list[Visit]:
         """The stretch is over: hand out its tokens; returns the requests that are done."""
-        end_ps = self.end_ps
-        self._log()
-        if self._prompts:
-            complete, done = self.scheduler.prefilled(self._prompts)
+        scheduler, prompts, end_ps, steps = self.scheduler, self._prompts, self.end_ps, self.steps
+        decodes, prefill_tokens = len(scheduler.batch.members), 0
+        if prompts:
+            prefill_tokens = sum([tokens for _, tokens in prompts])
+            complete, done = scheduler.prefilled(prompts)
             for visit in complete:
                 if visit.stalled_ps is None:
                     visit.first_ps = end_ps
                 else:
-                    _stall(visit, end_ps - visit.stalled_ps)
+                    _stall(visit, visit.stalled_ps, end_ps)
                     visit.stalled_ps = None
         else:
-            done = self.scheduler.decoded(self.steps)
-            if self._paused:
-                for visit, since_ps in self._paused.items():
-                    _stall(visit, end_ps - since_ps)
-                self._paused.clear()
+            done = scheduler.decoded(steps)
+        if self._paused:
+            decodes = self._resume(end_ps, decodes)
+        first_s = self.first_ps / PS_PER_S
+        self._journal.steps.append(
+            StepRecord(
+                replica=self.number,
+                start_s=self._start_ps / PS_PER_S,
+                count=steps,
+                first_s=first_s,
+                last_s=(self.first_ps + self.rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
+                decodes=decodes,
+                prefill_tokens=prefill_tokens,
+                waiting=self._waiting,
+                kv_used_ratio=1 - self._free / scheduler.pool.total,
+            )
+        )
         if done:
             self.in_flight -= len(done)
             for visit in done:
@@ -127,19 +140,27 @@ class Replica:
         if cost is None:
             cost = self._costs[members] = self._step_time.decode(members)
         base_ps, slope_ps, kink, late_slope_ps = cost
-        steps = batch.steps_to_finish() if scheduler.settled and not self._paused else 1
+        steps = scheduler.steps_alike() if not self._paused else 1
         if kink is not None:
             if context <= kink:
                 steps = min(steps, (kink - context) // members + 1)
             else:
                 base_ps += (slope_ps - late_slope_ps) * kink
                 slope_ps = late_slope_ps
-        if steps > 1:
-            steps = scheduler.steps_within(steps)
         self.steps = steps
         self.first_ps = first_ps = base_ps + slope_ps * context
         self.rise_ps = rise_ps = slope_ps * members
         return steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
+
+    def _resume(self, end_ps: int, decodes: int) -> int:
+        """After a step beside paused members; returns how many of `decodes` have that step as a gap."""
+        if self._prompts:
+            return 0
+        for visit, since_ps in self._paused.items():
+            _stall(visit, since_ps, end_ps)
+        decodes -= len(self._paused)
+        self._paused.clear()
+        return decodes
 
     def _cut(self, now_ps: int) -> None:
         """Shorten the stretch to the fewest steps that reach `now_ps`: a float guess, then corrected."""
@@ -168,32 +189,9 @@ class Replica:
             self._journal.broken(visit, self.number, now_ps)
         self.in_flight -= len(scheduler.broken)
 
-    def _log(self) -> None:
-        """Write the stretch down. Each gap of a member that decodes in it equals one of its steps."""
-        prompts, steps, first_ps = self._prompts, self.steps, self.first_ps
-        decodes, prefill_tokens = len(self.scheduler.batch.members), 0
-        if prompts:
-            prefill_tokens = sum([tokens for _, tokens in prompts])
-        if self._paused:
-            decodes = 0 if prompts else decodes - len(self._paused)
-        first_s = first_ps / PS_PER_S
-        self._journal.steps.append(
-            StepRecord(
-                replica=self.number,
-                start_s=self._start_ps / PS_PER_S,
-                count=steps,
-                first_s=first_s,
-                last_s=(first_ps + self.rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
-                decodes=decodes,
-                prefill_tokens=prefill_tokens,
-                waiting=self._waiting,
-                kv_used_ratio=1 - self._free / self.scheduler.pool.total,
-            )
-        )
 
-
-def _stall(visit: Visit, gap_ps: int) -> None:
+def _stall(visit: Visit, since_ps: int, until_ps: int) -> None:
     """Note a gap that no step covers."""
     if visit.stalls_ps is None:
         visit.stalls_ps = []
-    visit.stalls_ps.append(gap_ps)
+    visit.stalls_ps.append(until_ps - since_ps)

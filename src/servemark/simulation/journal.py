@@ -95,7 +95,7 @@ class Journal:
         end_ps: int,
         outcome: Outcome,
         finish_reason: str | None,
-        reason: str,
+        reason: str = "",
     ) -> None:
         first_ps, stalls_ps, tokens = visit.first_ps, visit.stalls_ps, visit.generated
         scheduled_s, end_s = visit.scheduled_ps / PS_PER_S, end_ps / PS_PER_S

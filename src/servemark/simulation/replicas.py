@@ -89,8 +89,13 @@ class _Fleet:
         """From event to event until nothing is left."""
         arrivals, replicas = self.arrivals, self.replicas
         ends = [NEVER] * len(replicas)
-        while (now := min(*ends, arrivals.next_ps)) != NEVER:
-            ready: list[int] = []
+        ready: list[int] = []
+        while True:
+            now = min(ends)
+            if arrivals.next_ps < now:
+                now = arrivals.next_ps
+            elif now == NEVER:
+                return
             while now in ends:
                 number = ends.index(now)
                 ready.append(number)
@@ -98,23 +103,17 @@ class _Fleet:
                 for visit in replicas[number].finish():
                     arrivals.ended(visit.user, now)
             while arrivals.next_ps == now:
-                number = self._arrive(arrivals.pop(), now)
-                if number is None:
-                    continue
-                end_ps = replicas[number].end_ps
-                if end_ps == now:
-                    replicas[number].finish()
-                    end_ps = NEVER
-                ends[number] = end_ps
-                if end_ps == NEVER and number not in ready:
-                    ready.append(number)
-            for number in sorted(ready):
+                self._arrive(arrivals.pop(), now, ends, ready)
+            if len(ready) > 1:
+                ready.sort()
+            for number in ready:
                 ends[number] = replicas[number].start(now)
                 for visit in replicas[number].scheduler.broken:
                     arrivals.ended(visit.user, now)
+            ready.clear()
 
-    def _arrive(self, visit: Visit, now: int) -> int | None:
-        """Route a request; returns the replica it queues at, None if that refuses it."""
+    def _arrive(self, visit: Visit, now: int, ends: list[int], ready: list[int]) -> None:
+        """Route a request. The replica's end may move, or it becomes ready to start."""
         replicas = self.replicas
         number = self._routed % len(replicas)
         if self._router == "least-loaded":
@@ -125,7 +124,7 @@ class _Fleet:
         if refusal := policy.refusal(visit.input_tokens, visit.output_tokens):
             self.journal.refused(visit, number, now, refusal)
             self.arrivals.refused(visit.user, now)
-            return None
+            return
         self.arrivals.accepted()
         if policy.cuts:
             visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)
@@ -134,4 +133,8 @@ class _Fleet:
                 request.prefix_blocks, request.prefix_block_tokens, policy.block_size, visit.input_tokens
             )
         replica.accept(visit, now)
-        return number
+        if replica.end_ps == now:
+            replica.finish()
+        ends[number] = replica.end_ps
+        if replica.end_ps == NEVER and number not in ready:
+            ready.append(number)

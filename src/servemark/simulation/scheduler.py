@@ -86,19 +86,22 @@ class Scheduler(Generic[S]):
             self._admit(prompts, budget - len(batch.members))
         return prompts
 
-    def steps_within(self, most: int) -> int:
-        """How many steps like the scheduled one, without prompts, find blocks (at most `most`)."""
-        return self.batch.steps_within(self.pool.free + self._taken, most)
+    def steps_alike(self) -> int:
+        """How many steps like the scheduled one, without prompts, can follow each other: until a member
+        is done or finds no block.
+        """
+        if not self.settled:
+            return 1
+        return self.batch.steps_alike(self.pool.free + self._taken)
 
     def decoded(self, steps: int) -> list[S]:
-        """The scheduled step, without prompts, and so many equal ones are over (up to the next finish).
+        """The scheduled step, without prompts, and so many equal ones are over (up to `steps_alike`).
 
         Returns the sequences that are done, oldest first; their blocks are free again.
         """
-        batch = self.batch
-        if due := batch.blocks_due(steps) - self._taken:
+        if due := self.batch.blocks_due(steps) - self._taken:
             self.pool.take(due)
-        done = batch.advance(steps)
+        done = self.batch.advance(steps)
         for seq in done:
             self._release(seq)
         return done

@@ -26,8 +26,6 @@ from servemark.traffic.traces import Trace
 
 POOL_REQUESTS = 4096
 """Fewest requests in the plan of a closed loop, so that prompts rarely come round again."""
-SHARED_BLOCK_TOKENS = 16
-"""Block size in which a shared prefix is stated; divides the block size of every common engine."""
 _DRAW = 4096
 
 
@@ -43,8 +41,8 @@ def arrival_plan(
     """The requests of one level. The same arguments give the same plan, on every platform.
 
     Lengths and arrival times come from independent streams of the seed: another load keeps the
-    lengths, and more requests begin with the fewer. The first `workload.shared_prefix_tokens` of every
-    prompt (of a longer prompt only; counted in full blocks of `SHARED_BLOCK_TOKENS`) are the same.
+    lengths, and more requests begin with the fewer. All prompts begin with the same
+    `workload.shared_prefix_tokens` tokens (a shorter prompt with as many of them as it has).
 
     Args:
         load: users (the plan is a pool without times), a rate (requests arrive at absolute times), or
@@ -83,9 +81,8 @@ def arrival_plan(
             "duration", expected="long enough for one arrival", found=f"{duration_s:g} s without any"
         )
     if trace is not None:
-        planned = _recorded(trace, count, times)
-    else:
-        planned = _drawn(workload, length_seed, count, times)
+        return ArrivalPlan(load=load, seed=seed, requests=_recorded(trace, count, times))
+    planned = _drawn(workload, length_seed, count, times)
     return ArrivalPlan(load=load, seed=seed, requests=planned)
 
 
@@ -136,15 +133,17 @@ def _drawn(
     input_rng, output_rng = (np.random.default_rng(each) for each in seed.spawn(2))
     inputs = sample_tokens(workload.input, input_rng, count).tolist()
     outputs = sample_tokens(workload.output, output_rng, count).tolist()
-    prefix = tuple(range(workload.shared_prefix_tokens // SHARED_BLOCK_TOKENS))
+    prefix_tokens = workload.shared_prefix_tokens
+    if prefix_tokens < 0:
+        raise InputError("shared_prefix_tokens", expected="at least 0", found=prefix_tokens)
     return tuple(
         PlannedRequest(
             index=i,
             scheduled_s=None if times is None else times[i],
             input_tokens=inputs[i],
             output_tokens=outputs[i],
-            prefix_blocks=prefix[: inputs[i] // SHARED_BLOCK_TOKENS],
-            prefix_block_tokens=SHARED_BLOCK_TOKENS if prefix else 0,
+            prefix_blocks=(0,) if prefix_tokens else (),
+            prefix_block_tokens=prefix_tokens,
         )
         for i in range(count)
     )

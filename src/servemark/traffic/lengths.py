@@ -9,8 +9,8 @@ from servemark.domain.lengths import Knots
 from servemark.domain.workload import FixedLength, Length, LognormalLength, QuantileLength
 
 MEASURED_PROBABILITIES = (
-    0.0, 0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99,
-    0.995, 1.0,
+    0.0, 0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85,
+    0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0,
 )  # fmt: skip
 """Where the quantiles of a recorded trace are taken."""
 

@@ -97,14 +97,15 @@ def _mooncake_rows(lines: Iterable[str], file: str) -> Iterator[RecordedRow]:
         input_tokens = _tokens(row.get("input_length"), f"{at}: input_length", minimum=1)
         blocks = _blocks(row.get("hash_ids", []), f"{at}: hash_ids")
         full = input_tokens // _MOONCAKE_BLOCK_TOKENS
-        if blocks and len(blocks) < full:
-            raise InputError(f"{at}: hash_ids", expected=f"at least {full} blocks", found=len(blocks))
+        if blocks and not full <= len(blocks) <= full + 1:
+            expected = f"one for each 512 of {input_tokens} tokens"
+            raise InputError(f"{at}: hash_ids", expected=expected, found=f"{len(blocks)} blocks")
         yield RecordedRow(
             0,
             stamp_ms / 1e3,
             input_tokens,
             _tokens(row.get("output_length"), f"{at}: output_length", minimum=0),
-            blocks[:full],
+            blocks,
             _MOONCAKE_BLOCK_TOKENS if blocks else 0,
         )
 
@@ -115,8 +116,8 @@ def _own_rows(head: Mapping[str, Any], lines: Iterable[str], file: str) -> Itera
         at = f"{file}:{number}"
         input_tokens = _tokens(row.get("input_tokens"), f"{at}: input_tokens", minimum=1)
         blocks = _blocks(row.get("prefix_blocks", []), f"{at}: prefix_blocks")
-        if blocks and not 0 < block_tokens * len(blocks) <= input_tokens:
-            expected = f"full blocks of {block_tokens} tokens (see the header) within {input_tokens} tokens"
+        if blocks and not (block_tokens and block_tokens * (len(blocks) - 1) < input_tokens):
+            expected = f"blocks of {block_tokens} tokens (see the header) within {input_tokens} tokens"
             raise InputError(f"{at}: prefix_blocks", expected=expected, found=f"{len(blocks)} blocks")
         try:
             messages = msgspec.convert(row.get("messages", []), tuple[Message, ...])

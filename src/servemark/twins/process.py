@@ -20,7 +20,8 @@ from servemark.errors import InputError
 from servemark.physics.step import step_time
 from servemark.simulation.live import LiveReplica
 from servemark.twins.server import serve
-from servemark.twins.settings import TwinSettings, check_settings
+from servemark.twins.settings import OverloadStatus, TwinSettings, check_settings
+from servemark.version import __version__
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
@@ -40,6 +41,7 @@ def start_twin(
     seed: int = 0,
     output: Length | None = None,
     max_waiting: int | None = None,
+    overload_status: OverloadStatus = 503,
     log_path: Path | None = None,
 ) -> RunningTwin:
     """Start the twin of a deployment on the loopback interface and wait until it answers.
@@ -54,7 +56,8 @@ def start_twin(
         time_factor: how much faster than real time its clock runs.
         seed: of the answers' words and lengths.
         output: lengths of answers that end by themselves; None = each runs to its `max_tokens`.
-        max_waiting: requests waiting in one replica beyond which it answers 503; None = no limit.
+        max_waiting: requests that may wait in one replica without a seat; None = no limit.
+        overload_status: what a request beyond that gets.
         log_path: where its log goes; by default a temporary file, removed by `stop`.
 
     Raises:
@@ -69,6 +72,7 @@ def start_twin(
         seed=seed,
         output=output,
         max_waiting=max_waiting,
+        overload_status=overload_status,
     )
     check_settings(settings)
     _listen(port).close()  # a taken port is the caller's to know, not the log's
@@ -84,7 +88,7 @@ def start_twin(
         raise
     return RunningTwin(
         name="twin",
-        version="",
+        version=__version__,
         base_url=f"{address}/v1",
         model_name=settings.model_name,
         settings={"time_factor": time_factor, "seed": seed, "max_waiting": max_waiting},

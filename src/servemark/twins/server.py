@@ -19,15 +19,19 @@ from servemark.twins.payloads import Asked, read_chat, read_completion
 from servemark.twins.refusals import error_body, error_shape, refusal
 from servemark.twins.settings import TwinSettings, check_settings
 from servemark.units import PS_PER_S
+from servemark.version import __version__
 
 LARGEST_BODY_BYTES = 64 * 1024**2
-SERVER = "servemark-twin"
+SERVER = f"servemark-twin/{__version__}"
+SHUTDOWN_S = 0.1
+"""Streams in flight are cut off then: a simulated answer is not worth waiting for. (0 would mean no limit.)"""
 BROKEN = "The context shared by all requests is exhausted."
 _STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
-    "Server": SERVER,
 }
+_JSON_HEADERS = {"Content-Type": "application/json"}
+_RUNNING: web.AppKey[asyncio.Task[None]] = web.AppKey("running", asyncio.Task)
 
 
 def build_app(settings: TwinSettings, replicas: Sequence[LiveReplica]) -> web.Application:
@@ -51,6 +55,7 @@ def build_app(settings: TwinSettings, replicas: Sequence[LiveReplica]) -> web.Ap
         ]
     )
     app.cleanup_ctx.append(twin.lifetime)
+    app.on_response_prepare.append(_name_server)
     return app
 
 
@@ -60,15 +65,18 @@ async def serve(
     listening: socket.socket,
     on_ready: Callable[[], None],
 ) -> None:
-    """Serve on a bound socket until cancelled; `on_ready` is called once requests are answered."""
-    runner = web.AppRunner(
-        build_app(settings, replicas), handler_cancellation=True, access_log=None, shutdown_timeout=0.0
-    )
+    """Serve on a bound socket until cancelled; `on_ready` is called once requests are answered.
+
+    Raises:
+        ExceptionGroup: a replica failed; without it no request would ever end.
+    """
+    app = build_app(settings, replicas)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()
         on_ready()
-        await asyncio.get_running_loop().create_future()
+        await app[_RUNNING]
     finally:
         await runner.cleanup()
 
@@ -85,7 +93,7 @@ class _Twin:
         """Start the clock and the replicas; stop them with the application."""
         self._fleet = Fleet(self._settings, self._live)
         self._exposition = exposition(self._fleet)
-        task = asyncio.create_task(self._fleet.run())
+        app[_RUNNING] = task = asyncio.create_task(self._fleet.run())
         yield
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -153,7 +161,7 @@ class _Twin:
                 raise refusal(500, BROKEN)
             text = " ".join(itertools.islice(request.words, request.output_tokens))
             body = whole_answer(form, number, model, text, request.reason, request.usage)
-            return web.Response(body=body, headers={"Content-Type": "application/json", "Server": SERVER})
+            return web.Response(body=body, headers=_JSON_HEADERS)
         response = web.StreamResponse(headers=_STREAM_HEADERS)
         response.enable_chunked_encoding()
         await response.prepare(http)
@@ -176,7 +184,9 @@ async def _run(replica: PacedReplica, request: TwinRequest) -> None:
             replica.abort(request)
 
 
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
+
+
 def _json(body: object) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body), headers={"Content-Type": "application/json", "Server": SERVER}
-    )
+    return web.Response(body=msgspec.json.encode(body), headers=_JSON_HEADERS)

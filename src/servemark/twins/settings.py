@@ -12,6 +12,8 @@ from servemark.domain.workload import Length
 from servemark.errors import InputError
 from servemark.simulation.policies import policy_of
 
+OverloadStatus = Literal[429, 503]
+
 
 class TwinSettings(Record, frozen=True, kw_only=True):
     """One twin, complete: it looks up nothing by itself."""
@@ -27,7 +29,7 @@ class TwinSettings(Record, frozen=True, kw_only=True):
     """Lengths of answers that end by themselves; None = every answer runs to its `max_tokens`."""
     max_waiting: int | None = None
     """Requests that may wait for a seat in one replica; None = no limit."""
-    overload_status: Literal[429, 503] = 503
+    overload_status: OverloadStatus = 503
     """What a request gets beyond that limit: 503 as vLLM answers, 429 as gateways do."""
 
     @property

@@ -1,0 +1,181 @@
+"""The scripting contract, docs/scripting.md."""
+
+import pytest
+
+from servemark.faces.cli import COMMANDS
+from servemark.version import __version__
+
+L40S = "llama-3.1-8b --gpu l40s"
+
+
+def test_without_arguments_the_table_of_commands(servemark):
+    ran = servemark("")
+    assert ran.code == 0
+    for name, (_, line) in COMMANDS.items():
+        assert name in ran.out
+        assert line in ran.out
+
+
+def test_version(servemark):
+    assert servemark("--version").out == f"servemark {__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_verb_explains_itself(servemark, name):
+    ran = servemark(f"{name} --help")
+    assert ran.code == 0
+    assert f"servemark {name}" in ran.out
+    assert "Exit codes" in ran.out
+
+
+def test_unknown_command(servemark):
+    ran = servemark("predcit --json")
+    assert ran.code == 2
+    error = ran.document["error"]
+    assert (error["path"], error["found"], error["nearest"]) == ("command", "'predcit'", ["predict"])
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("fit llama-3.1-8c --gpu l40s", "model"),
+        (f"fit {L40S}z", "gpu"),
+        (f"fit {L40S} --gpuz 2", "--gpuz"),
+        (f"fit {L40S} --tp two", "tp"),
+        (f"fit {L40S} --tp", "tp"),
+        (f"fit {L40S} extra", "arguments"),
+        (f"fit {L40S} --set max_num_seq=2", "set.max_num_seq"),
+        (f"fit {L40S} --input 200000", "input"),
+        (f"fit {L40S} -o fit.html", "-o"),
+        (f"predict {L40S} --users -3", "users[0]"),
+        (f"predict {L40S} --slo ttfx_p95=2s", "slo.ttfx_p95"),
+        (f"predict {L40S} --users 1 --rate 2", "rate"),
+        (f"predict {L40S} -o report.pdf", "output"),
+        (f"predict {L40S} --users 1,2 --slo ttft_p95=2s --require 8", "--require"),
+        (f"simulate {L40S} --trace missing.csv", "trace"),
+        (f"simulate {L40S} --traffic azur", "traffic"),
+        (f"simulate {L40S} --requests 5 --duration 3s", "duration"),
+        ("gpus l40z", "gpus"),
+        ("models --kind mo", "kind"),
+        ("report 99", "run"),
+        ("measure 127.0.0.1:9/v1", "url"),
+    ],
+)
+def test_bad_input_is_one_line_and_one_object(servemark, line, path):
+    ran = servemark(f"{line} --json")
+    assert ran.code == 2, ran.err
+    assert ran.document["schema"] == "servemark.error/1"
+    assert ran.document["error"]["path"] == path
+    assert set(ran.document["error"]) == {"path", "expected", "found", "nearest"}
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_fit(servemark):
+    document = servemark(f"fit {L40S} --json").document
+    assert document["schema"] == "servemark.fit/1"
+    assert document["fits"] is True
+    assert document["missing_bytes"] is None
+    memory = document["memory"]
+    # 8,030,261,248 parameters of 2 bytes
+    assert memory["weights_bytes"] == 2 * 8_030_261_248
+    assert 190_000 <= memory["kv_tokens"] <= 202_000
+    assert memory["kv_tokens"] == 16 * memory["kv_blocks"]
+    # 0.9 of 45,486 MiB
+    assert memory["reserved_bytes"] == pytest.approx(0.9 * 45_486 * 2**20, rel=1e-6)
+
+
+def test_what_does_not_fit(servemark):
+    ran = servemark("fit llama-3.1-70b --gpu l40s --gpus-per-replica 2 --json")
+    assert ran.code == 3
+    assert ran.document["fits"] is False
+    assert ran.document["missing_bytes"] > 20 * 2**30
+    ran = servemark("predict llama-3.1-70b --gpu l40s --gpus-per-replica 2 --json")
+    assert ran.code == 3
+    assert ran.document["error"]["path"] == "memory"
+    assert ran.document["memory"]["fits"] is False
+
+
+LEVEL_KEYS = {
+    "requests_sent",
+    "warmup_sent",
+    "outcomes",
+    "metrics",
+    "output_tokens_per_s",
+    "requests_per_s",
+    "verdict",
+}
+OUTCOME_KEYS = {"complete", "truncated", "refused", "timed_out", "broken", "transport"}
+
+
+@pytest.mark.parametrize("verb", ["predict", "simulate"])
+def test_predicted_runs(servemark, verb):
+    ran = servemark(f"{verb} {L40S} --users 1,8 --slo ttft_p95=2s,tpot_p95=50ms --json")
+    assert ran.code == 0
+    document = ran.document
+    assert (document["schema"], document["origin"]) == ("servemark.run/1", "predicted")
+    assert [level["users"] for level in document["levels"]] == [1, 8]
+    for level in document["levels"]:
+        assert set(level) >= LEVEL_KEYS
+        assert set(level["outcomes"]) == OUTCOME_KEYS
+        assert level["requests_sent"] == sum(level["outcomes"].values())
+        for key in ("ttft_s", "itl_s", "tpot_s", "e2e_s"):
+            metric = level["metrics"][key]
+            assert 0 < metric["p50"] <= metric["p95"] <= metric["p99"]
+        assert level["verdict"] == "holds"
+    assert set(document["capacity"]) >= {"load", "binding", "margin"}
+    assert document["capacity"]["load"] == 8
+    assert document["capacity"]["binding"] in ("ttft_p95", "tpot_p95")
+
+
+def test_a_broken_promise_at_every_level_is_exit_3(servemark):
+    ran = servemark(f"predict {L40S} --users 1,8 --slo tpot_p95=1ms --json")
+    assert ran.code == 3
+    assert ran.document["capacity"]["load"] is None
+
+
+def test_require(servemark):
+    line = f"predict {L40S} --users 1,64 --slo tpot_p95=30ms --json"
+    assert servemark(line).code == 0
+    assert servemark(f"{line} --require 1").code == 0
+    assert servemark(f"{line} --require 64").code == 3
+
+
+def test_without_slo_no_verdict(servemark):
+    document = servemark(f"predict {L40S} --users 1 --json").document
+    assert document["levels"][0]["verdict"] is None
+    assert document["capacity"]["load"] is None
+
+
+def test_runs_are_kept_numbered_and_reported(servemark, tmp_path):
+    servemark(f"predict {L40S} --users 1 --slo ttft_p95=2s --json")
+    servemark(f"simulate {L40S} --users 1 --requests 80 --slo ttft_p95=2s --json")
+    runs = servemark("runs --json").document["runs"]
+    assert [run["number"] for run in runs] == [1, 2]
+    ran = servemark("report 1 last -o page.md")
+    assert ran.code == 0
+    assert "Llama 3.1 8B" in (tmp_path / "page.md").read_text()
+    document = servemark("report 1 2 --json").document
+    assert len(document["runs"]) == len(document["answers"]) == 2
+
+
+def test_the_same_seed_gives_the_same_run(servemark):
+    line = f"simulate {L40S} --rate 2 --requests 200 --traffic chat --seed 7 --json"
+    first, second = (servemark(line).document for _ in range(2))
+    assert first["levels"] == second["levels"]
+
+
+def test_catalogue_lists(servemark):
+    gpus = servemark("gpus --json").document["gpus"]
+    assert len(gpus) >= 31
+    assert all(g["sources"]["*"]["text"] and g["sources"]["*"]["date"] for g in gpus)
+    assert [g["key"] for g in servemark("gpus l40s --json").document["gpus"]] == ["l40s"]
+    models = servemark("models --json").document["models"]
+    assert len(models) >= 30
+    assert all(m["source"] and m["date"] for m in models)
+
+
+def test_terminal_output_begins_with_the_answer(servemark):
+    ran = servemark(f"predict {L40S} --users 1,2 --slo ttft_p95=2s")
+    assert "Llama 3.1 8B (bf16) on 1 x L40S carries" in ran.out.splitlines()[0]
+    assert "kept as 0001-predicted" in ran.err

@@ -1,0 +1,123 @@
+import pytest
+from example_runs import (
+    CLOSED_FORM,
+    DEPLOYMENT,
+    FAILURES,
+    MEASURED,
+    TPOT,
+    TTFT,
+    closed_form,
+    holding_nowhere,
+    level,
+    measured,
+    measured_with_failures,
+    never_broken,
+    run,
+    single_level,
+    without_promises,
+)
+from msgspec.structs import replace
+
+from servemark.domain.workload import Replay
+from servemark.reports.answers import answer_of, sentence_of
+from servemark.reports.series import series_of
+
+SUBJECT = "Llama 3.1 8B (bf16) on 1 x L40S"
+
+
+def notes_of(one):
+    return answer_of(one, series_of((one,))[0]).notes
+
+
+def test_the_answer_names_load_binding_promise_and_margin():
+    # 1 - 40.1 / 50 = 19.8 % of room at 16 users
+    assert sentence_of(closed_form()) == (
+        f"{SUBJECT} carries 16 users within its promises; "
+        "the next to break is TPOT p95 ≤ 50 ms, 20 % of room left."
+    )
+    # 57.8 / 50 - 1 = 15.6 % over at 32 users
+    assert notes_of(closed_form()) == ("At 32 users TPOT p95 (57.8 ms, 16 % over) breaks its promise.",)
+
+
+def test_another_promise_breaks_first_than_the_tightest():
+    assert sentence_of(measured_with_failures()).endswith(
+        "carries 8 users within its promises; the tightest is TPOT p95 ≤ 50 ms, 32 % of room left, "
+        "but the next to break is failures ≤ 1 %."
+    )
+    # 9 of 240 failed: 3.75 %, 3.75 times the limit
+    assert "At 16 users failures (3.8 %, 3.8 x limit) breaks its promise." in notes_of(
+        measured_with_failures()
+    )
+
+
+def test_no_tested_load_holds():
+    assert sentence_of(holding_nowhere()) == (
+        f"{SUBJECT} holds its promises at no tested load: "
+        "TTFT p95 ≤ 50 ms breaks at 1 user (78.0 ms, 56 % over)."
+    )
+
+
+def test_no_promise_broke_up_to_the_highest_load():
+    assert sentence_of(never_broken()) == (
+        f"{SUBJECT} carries at least 8 users within its promises: no promise broke up to there; "
+        "the tightest is TPOT p95 ≤ 50 ms, 37 % of room left."
+    )
+
+
+def test_undecided_says_how_many_requests_are_needed():
+    assert sentence_of(single_level()) == (
+        "Undecided for llama-3.1-8b at http://127.0.0.1:8000/v1: "
+        "at 0.5 req/s TTFT p95 stays undecided: 30 requests completed, 72 needed for p95."
+    )
+
+
+def test_undecided_above_the_capacity():
+    levels = [level(MEASURED[0], (TTFT,), n=100), level(MEASURED[1], (TTFT,), n=20)]
+    one = run(levels, (TTFT,), origin="measured", method="load test", deployment=DEPLOYMENT)
+    assert sentence_of(one) == (
+        f"{SUBJECT} carries at least 1 user within its promises; the tightest is TTFT p95 ≤ 2 s, 95 % of room "
+        "left; at 2 users TTFT p95 stays undecided: 20 requests completed, 72 needed for p95."
+    )
+
+
+def test_undecided_between_capacity_and_break():
+    levels = [level(row, (TPOT,), n=n) for row, n in zip(MEASURED[3:], (100, 20, 100), strict=True)]
+    one = run(levels, (TPOT,), origin="measured", method="load test", deployment=DEPLOYMENT)
+    assert "carries 8 users" in sentence_of(one)
+    assert notes_of(one)[1] == "16 users in between: undecided."
+
+
+def test_without_promises_no_capacity_is_claimed():
+    assert sentence_of(without_promises()) == (
+        f"{SUBJECT} gives 652 tok/s at 32 users (TTFT p50 492 ms, TPOT p50 45.9 ms); "
+        "no promise was given, so no capacity is claimed."
+    )
+
+
+@pytest.mark.parametrize("slos", [(), (TTFT,)])
+def test_a_run_without_levels_has_no_answer(slos):
+    assert "no level was finished" in sentence_of(run([], slos, origin="measured", method="load test"))
+
+
+def test_a_trace_is_carried_as_a_whole():
+    one = level(MEASURED[2], (TTFT, FAILURES), n=100, load=Replay(name="azure-conversation"))
+    told = sentence_of(run([one], (TTFT, FAILURES), origin="measured", method="load test"))
+    assert "carries the trace azure-conversation within its promises: no promise broke" in told
+
+
+def test_a_capacity_that_was_not_drawn_is_drawn_from_the_levels():
+    assert sentence_of(replace(closed_form(), capacity=None)) == sentence_of(closed_form())
+
+
+def test_the_twins_clock_and_an_interruption_are_noted():
+    assert "The twin's clock ran 4 times as fast as real time; times are in its seconds." in notes_of(
+        measured()
+    )
+    assert "Interrupted: this is what was measured up to then." in notes_of(measured_with_failures())
+
+
+def test_a_margin_below_one_percent_is_not_written_as_none():
+    row = (1, CLOSED_FORM[0][1], (49.9, 49.9, 49.9), 20.0)
+    assert "under 1 % of room left" in sentence_of(
+        run([level(row, (TPOT,))], (TPOT,), origin="predicted", method="closed form", deployment=DEPLOYMENT)
+    )

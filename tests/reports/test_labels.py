@@ -1,0 +1,35 @@
+import pytest
+
+from servemark.domain.capacity import SloVerdict
+from servemark.domain.workload import Slo
+from servemark.reports.labels import margin_label, percent, reason_label, slo_label
+
+
+@pytest.mark.parametrize(
+    ("metric", "statistic", "limit", "label"),
+    [
+        ("ttft_s", "p95", 2.0, "TTFT p95 ≤ 2 s"),
+        ("tpot_s", "p99", 0.05, "TPOT p99 ≤ 50 ms"),
+        ("failures_ratio", "value", 0.01, "failures ≤ 1 %"),
+        ("output_tokens_per_s", "value", 1500.0, "output throughput ≥ 1,500 tok/s"),
+        ("requests_per_s", "value", 2.5, "request throughput ≥ 2.5 req/s"),
+        ("e2e_s", "mean", 10.0, "E2E latency mean ≤ 10 s"),
+    ],
+)
+def test_a_promise_reads_as_it_was_given(metric, statistic, limit, label):
+    assert slo_label(Slo(metric=metric, statistic=statistic, limit=limit)) == label
+
+
+def test_margins():
+    assert [margin_label(m) for m in (0.198, 0.0, -0.3, -2.75, None)] == [
+        "20 % room", "0 % room", "30 % over", "3.8 x limit", "",
+    ]  # fmt: skip
+    assert percent(0.004) == "under 1 %"
+
+
+def test_a_reason_carries_the_number_needed_once():
+    slo = Slo(metric="ttft_s", statistic="p95", limit=2.0)
+    told = SloVerdict(slo=slo, value=1.0, verdict="undecided", reason="72 needed", requests_needed=72)
+    untold = SloVerdict(slo=slo, value=1.0, verdict="undecided", reason="no sample", requests_needed=72)
+    assert reason_label(told) == "72 needed"
+    assert reason_label(untold) == "no sample; 72 requests needed"

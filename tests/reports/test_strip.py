@@ -1,0 +1,60 @@
+from example_runs import closed_form, faster_gpu, measured_with_failures, single_level, without_promises
+from msgspec.structs import replace
+
+from servemark.domain.workload import Users
+from servemark.reports.page import Cell
+from servemark.reports.series import series_of
+from servemark.reports.strip import LOADS_PER_TABLE, verdict_section
+
+
+def strip(*runs):
+    return verdict_section(runs, series_of(runs))
+
+
+def test_every_promise_has_a_mark_at_every_load():
+    table = strip(measured_with_failures()).tables[0]
+    assert [c.label for c in table.columns] == [
+        "promise", "1 user", "2 users", "4 users", "8 users", "16 users", "32 users",
+    ]  # fmt: skip
+    ttft, tpot, failures = table.rows
+    assert [c.mark for c in ttft[1:]] == ["undecided"] * 3 + ["holds"] * 3
+    assert [c.mark for c in tpot[1:]] == ["undecided"] * 3 + ["holds", "holds", "breaks"]
+    assert [c.mark for c in failures[1:]] == ["holds"] * 4 + ["breaks"] * 2
+    assert tpot[6] == Cell(text="65.0 ms", detail="30 % over", mark="breaks")
+
+
+def test_reasons_stand_below_once_per_load():
+    assert strip(measured_with_failures()).tables[0].notes == (
+        "1 user: 20 requests completed, 72 needed for p95.",
+        "2 users: 40 requests completed, 72 needed for p95.",
+        "4 users: 60 requests completed, 72 needed for p95.",
+    )
+
+
+def test_runs_share_the_load_axis_and_untried_loads_stay_empty():
+    table = strip(closed_form(), faster_gpu()).tables[0]
+    assert [c.label for c in table.columns][1:] == [
+        f"{n} user{'s' * (n > 1)}" for n in (1, 2, 4, 8, 16, 32, 64, 128)
+    ]
+    assert [c.text for c in table.rows[2][1:3]] == ["–", "–"]
+    assert [row[0].detail for row in table.rows] == [
+        "1 x L40S, predicted",
+        "",
+        "1 x H100 SXM, predicted",
+        "",
+    ]
+
+
+def test_kinds_of_load_do_not_mix():
+    assert len(strip(closed_form(), single_level()).tables) == 2
+
+
+def test_no_promises_no_strip():
+    assert strip(without_promises()) is None
+
+
+def test_many_loads_continue_in_a_second_table():
+    one = closed_form()
+    levels = tuple(replace(one.levels[0], load=Users(users=n)) for n in range(1, LOADS_PER_TABLE + 3))
+    first, second = strip(replace(one, levels=levels)).tables
+    assert (len(first.columns), len(second.columns)) == (LOADS_PER_TABLE + 1, 3)

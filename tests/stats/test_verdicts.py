@@ -1,0 +1,146 @@
+import subprocess
+import sys
+
+import pytest
+
+from servemark.domain.run import OUTCOMES, Distribution, Lag, Level
+from servemark.domain.workload import Slo, Users
+from servemark.errors import UnknownName
+from servemark.stats.percentiles import quantile_ranks
+from servemark.stats.verdicts import judge, requests_needed
+
+TTFT = Slo(metric="ttft_s", statistic="p95", limit=2.0)
+
+
+def level(metrics=None, *, complete=100, failed=0, **fields):
+    outcomes = dict.fromkeys(OUTCOMES, 0) | {"complete": complete, "refused": failed}
+    sent = complete + failed
+    return Level(
+        load=Users(users=4),
+        requests_sent=sent,
+        outcomes=outcomes,
+        metrics=metrics or {},
+        failures_ratio=failed / sent if sent else None,
+        **{"output_tokens_per_s": 500.0, "requests_per_s": 5.0} | fields,
+    )
+
+
+def measured(value, n=100, interval=(0.9, 1.1)):
+    return Distribution(n=n, mean=value, p50=value, p95=value, p99=value, ci={"p95": interval})
+
+
+def only(judged):
+    [verdict] = judged.verdict.slos
+    return verdict
+
+
+def test_holds_and_breaks_with_margin():
+    held = only(judge(level({"ttft_s": measured(1.5)}), [TTFT]))
+    assert (held.verdict, held.margin, held.interval) == ("holds", 0.25, (0.9, 1.1))
+    broken = only(judge(level({"ttft_s": measured(3.0)}), [TTFT]))
+    assert (broken.verdict, broken.margin) == ("breaks", -0.5)
+    exactly = only(judge(level({"ttft_s": measured(2.0)}), [TTFT]))
+    assert (exactly.verdict, exactly.margin) == ("holds", 0.0)
+
+
+def test_no_promise_no_verdict():
+    assert judge(level(), []).verdict is None
+
+
+def test_a_percentile_without_interval_is_undecided():
+    found = only(judge(level({"ttft_s": measured(0.1, n=40, interval=None)}, complete=40), [TTFT]))
+    assert (found.verdict, found.value, found.requests_needed) == ("undecided", 0.1, 72)
+    assert found.reason == "40 requests completed, 72 needed for p95"
+
+
+@pytest.mark.parametrize(("statistic", "q"), [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)])
+def test_requests_needed_agrees_with_the_exact_interval(statistic, q):
+    n = requests_needed(statistic)
+    assert quantile_ranks(n, q) is not None
+    assert quantile_ranks(n - 1, q) is None
+
+
+def test_a_closed_form_level_is_judged_by_its_values():
+    found = only(judge(level({"ttft_s": Distribution(n=0, p95=1.0)}, complete=0), [TTFT]))
+    assert found.verdict == "holds"
+
+
+def test_all_failed_breaks():
+    found = only(judge(level({"ttft_s": Distribution(n=0)}, complete=0, failed=7), [TTFT]))
+    assert (found.verdict, found.reason) == ("breaks", "none of 7 requests completed")
+    assert found.value is None
+
+
+@pytest.mark.parametrize("complete", [0, 5])
+def test_no_sample_is_undecided(complete):
+    tpot = Slo(metric="tpot_s", statistic="p95", limit=0.05)
+    found = only(judge(level({"tpot_s": Distribution(n=0)}, complete=complete), [tpot]))
+    assert found.verdict == "undecided"
+    assert found.reason
+
+
+def test_failures():
+    one_percent = Slo(metric="failures_ratio", statistic="value", limit=0.01)
+    metrics = {"failures_ratio": Distribution(n=200, mean=0.005, ci={"mean": (0.0001, 0.0275)})}
+    held = only(judge(level(metrics, complete=199, failed=1), [one_percent]))
+    assert (held.verdict, held.margin, held.interval) == ("holds", 0.5, (0.0001, 0.0275))
+    assert only(judge(level(complete=98, failed=2), [one_percent])).verdict == "breaks"
+
+
+def test_no_failure_at_all_promised():
+    none = Slo(metric="failures_ratio", statistic="value", limit=0.0)
+    held = only(judge(level(), [none]))
+    assert (held.verdict, held.margin) == ("holds", 0.0)
+    broken = only(judge(level(complete=99, failed=1), [none]))
+    assert (broken.verdict, broken.margin) == ("breaks", None)
+
+
+def test_throughput_is_better_when_higher():
+    slo = Slo(metric="output_tokens_per_s", statistic="value", limit=400)
+    assert only(judge(level(), [slo])).margin == pytest.approx(0.25)
+    assert only(judge(level(output_tokens_per_s=300.0), [slo])).verdict == "breaks"
+
+
+LAG = Lag(send_p99_s=0.5, loop_p99_s=0.02, server_p99_s=0.03)
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(1.97, "holds"), (2.0, "holds"), (2.04, "undecided"), (2.06, "breaks")]
+)
+def test_lag_makes_latencies_too_long_never_too_short(value, word):
+    found = only(judge(level({"ttft_s": measured(value)}, lag=LAG), [TTFT]))
+    assert found.verdict == word
+    assert ("lag of 50.0 ms" in found.reason) == (word == "undecided")
+
+
+@pytest.mark.parametrize(("value", "word"), [(0.09, "undecided"), (0.11, "undecided"), (0.04, "holds")])
+def test_lag_moves_a_gap_both_ways(value, word):
+    slo = Slo(metric="itl_s", statistic="p95", limit=0.1)
+    assert only(judge(level({"itl_s": measured(value)}, lag=LAG), [slo])).verdict == word
+
+
+def test_lag_of_tpot_is_spread_over_the_tokens():
+    # (E2E 3.0 - TTFT 1.0) / TPOT 0.02 = 100 gaps: 50 ms of lag is 0.5 ms per token
+    metrics = {"ttft_s": measured(1.0), "e2e_s": measured(3.0), "tpot_s": measured(0.02)}
+    near = Slo(metric="tpot_s", statistic="p95", limit=0.0203)
+    far = Slo(metric="tpot_s", statistic="p95", limit=0.021)
+    judged = judge(level(metrics, lag=LAG), [near, far])
+    assert [each.verdict for each in judged.verdict.slos] == ["undecided", "holds"]
+
+
+def test_level_breaks_before_it_is_undecided():
+    failures = Slo(metric="failures_ratio", statistic="value", limit=0.01)
+    few = {"ttft_s": measured(0.1, n=10, interval=None)}
+    assert judge(level(few, complete=10), [TTFT, failures]).verdict.word == "undecided"
+    assert judge(level(few, complete=10, failed=1), [TTFT, failures]).verdict.word == "breaks"
+    assert judge(level({"ttft_s": measured(1.0)}), [TTFT, failures]).verdict.word == "holds"
+
+
+def test_unknown_metric():
+    with pytest.raises(UnknownName, match="nearest: ttft_s"):
+        judge(level(), [Slo(metric="tttft_s", statistic="p95", limit=1)])
+
+
+def test_verdicts_do_not_load_scipy():
+    code = "import sys, servemark.stats.verdicts, servemark.capacity.search; assert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
