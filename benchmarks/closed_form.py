@@ -67,7 +67,7 @@ def vectorised(rows, seconds):
     def evaluate():
         cost = step_cost(works, values)
         room = Room(np.clip(np.floor(kv_tokens / (inputs + outputs / 2)), 1, 256), 8192 * one)
-        demand = Demand(inputs, outputs, 0 * one, 0 * one, overhead, one, one)
+        demand = Demand(inputs, outputs, 0 * one, 0 * one, 0 * one, overhead, one, one)
         return closed_loop_figures(cost, Requests(demand, inputs, outputs), room, users, 0 * one)
 
     evaluate()

@@ -323,7 +323,7 @@ def max_load_requests(inputs: float, outputs: float) -> int:
 
 def demand(inputs: np.ndarray, outputs: np.ndarray) -> Demand:
     zero = np.zeros_like(inputs)
-    return Demand(inputs, outputs, zero, zero, overhead_s=zero, in_phase=zero, cohorts=zero)
+    return Demand(inputs, outputs, zero, zero, zero, overhead_s=zero, in_phase=zero, cohorts=zero)
 
 
 if __name__ == "__main__":

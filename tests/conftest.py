@@ -31,6 +31,8 @@ FOUND = {
     "xllamacpp": _module("xllamacpp"),
     "openai": _module("openai"),
     "hub": _module("huggingface_hub"),
+    "vl_convert": _module("vl_convert"),
+    "ipython": _module("IPython"),
 }
 
 

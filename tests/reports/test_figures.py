@@ -12,8 +12,8 @@ from servemark.reports.figures import plain_scale, seconds_scale
         ([0.0236, 0.0611], "ms", ["23.6", "61.1"]),
         ([7.1, 19.99], "s", ["7.10", "19.99"]),
         ([0.00042, 0.0083], "ms", ["0.42", "8.30"]),
-        ([4.2e-5, 9e-4], "µs", ["42", "900"]),
-        ([0.0], "s", ["0"]),
+        ([4.2e-5, 9e-4], "µs", ["42.0", "900.0"]),
+        ([0.0], "ms", ["0"]),
     ],
 )
 def test_a_column_shares_unit_and_decimals(values, unit, written):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +41,7 @@ def test_spread_keeps_order_gap_and_bounds(positions):
     moved = spread(positions, gap=13, high=200)
     ranks = sorted(range(len(positions)), key=lambda i: positions[i])
     ordered = [moved[i] for i in ranks]
-    assert all(b - a >= 13 - 1e-6 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(b - a >= 13 - 1e-6 for a, b in pairwise(ordered))
     assert len(positions) * 13 > 200 or (ordered[0] >= -1e-6 and ordered[-1] <= 200 + 1e-6)
 
 

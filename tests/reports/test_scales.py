@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ def test_loads_from_a_span_of_eight_on_are_logarithmic_with_a_tick_each():
 def test_ticks_that_would_overlap_are_left_out():
     axis = load_scale(list(range(1, 65)), title="users", length_px=200)
     places = [axis.at(tick) for tick in axis.ticks]
-    assert min(b - a for a, b in zip(places, places[1:], strict=False)) >= 14
+    assert min(b - a for a, b in pairwise(places)) >= 14
 
 
 def test_a_single_load_stands_in_the_middle():

@@ -24,7 +24,7 @@ def test_outcomes_add_up_to_what_was_sent():
 
 
 def test_a_percentile_without_an_interval_is_greyed():
-    table = levels(measured_with_failures())  # 20, 40, 60, 160, 231 and 255 complete
+    table = levels(measured_with_failures())  # 20, 40, 60, 160, 230 and 255 complete
     assert [c.faint for c in column(table, "TTFT", "p50")] == [False] * 6
     assert [c.faint for c in column(table, "TTFT", "p95")] == [True] * 3 + [False] * 3
     assert [c.faint for c in column(table, "TTFT", "p99")] == [True] * 6

@@ -16,9 +16,7 @@ def step_records(draw):
     count = draw(st.integers(1, 60))
     first = draw(duration)
     last = draw(duration) if count > 1 else first
-    return StepRecord(
-        start_s=0.0, count=count, first_s=first, last_s=last, decodes=draw(st.integers(0, 5))
-    )
+    return StepRecord(start_s=0.0, count=count, first_s=first, last_s=last, decodes=draw(st.integers(0, 5)))
 
 
 def expanded(steps, gaps=()):

@@ -142,5 +142,7 @@ def test_unknown_metric():
 
 
 def test_verdicts_do_not_load_scipy():
-    code = "import sys, servemark.stats.verdicts, servemark.capacity.search; assert 'scipy' not in sys.modules"
+    code = (
+        "import sys, servemark.stats.verdicts, servemark.capacity.search; assert 'scipy' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -47,9 +47,10 @@ class _Attempt:
 class StreamingClient:
     """Sends to `{base_url}/chat/completions`. Use it as an async context manager.
 
-    A request counts as sent when its body is handed to an open connection: opening one, and waiting for
-    other requests to be encoded, lie between `scheduled_s` and `sent_s`. Connections are kept alive and unlimited in number (a limit would hide queueing in the client);
-    proxies and cookies are not used; compression is not asked for, since compressors buffer.
+    A request counts as sent when its body is handed to an open connection: opening one, and waiting
+    for other requests to be encoded, lie between `scheduled_s` and `sent_s`. Connections are kept
+    alive and unlimited in number (a limit would hide queueing in the client); proxies and cookies are
+    not used; compression is not asked for, since compressors buffer.
 
     Args:
         base_url: the API root, usually ending in `/v1`.

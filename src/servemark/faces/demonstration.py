@@ -1,7 +1,7 @@
 """`demo`: the main job on this machine, without a GPU, a key or a network.
 
-Predicts one deployment, measures its twin over HTTP, measures a real engine with the small model that
-ships, and lays all three on one page.
+Predicts one deployment by simulation, measures its twin over HTTP with the same arrival plan, measures a
+real engine with the small model that ships, and lays all three on one page.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from servemark.api.measured import measure
-from servemark.api.prediction import predict
+from servemark.api.quantities import parse_duration
 from servemark.api.reporting import report
-from servemark.api.simulated import twin
+from servemark.api.simulated import simulate, twin
 from servemark.domain.record import Record
 from servemark.domain.run import Run
 from servemark.engines import llamacpp, tiny
@@ -32,8 +32,8 @@ INPUT_TOKENS, OUTPUT_TOKENS = 512, 32
 PROMISES = "ttft_p95=500ms,tpot_p95=40ms,failures=1%"
 ENGINE_PROMISES = "ttft_p95=500ms,failures=1%"
 LEVEL_S = 8.0
-ENGINE_LEVEL_S = 4.0
 TIME_FACTOR = 4.0
+SEED = 0
 
 
 class Demo(Record, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ class Demo(Record, frozen=True, kw_only=True):
 
 def demo(
     *,
+    level: float | str = LEVEL_S,
     output: Path = Path("servemark-demo.html"),
     runs: Path = Path("servemark-runs"),
     on_progress: Callable[[int, Progress], None] = lambda level, progress: None,
@@ -54,6 +55,7 @@ def demo(
     """Predict one deployment, measure its twin and a real engine on this machine, write one page.
 
     Args:
+        level: length of a level on the twin, of this machine's time; the engine gets half of it.
         output: the page.
         runs: folder that keeps the runs.
         on_progress: told how far the level in progress has come.
@@ -64,17 +66,26 @@ def demo(
     """
     started_s = time.monotonic()
     check_output(Path(output))
+    level_s = parse_duration(level, "level") or LEVEL_S
     on_step(f"1/4 predicting {MODEL} on one {GPU}")
-    predicted = predict(
-        MODEL, gpu=GPU, users=USERS, input=INPUT_TOKENS, output=OUTPUT_TOKENS, slo=PROMISES, runs=runs
+    predicted = simulate(
+        MODEL,
+        gpu=GPU,
+        users=USERS,
+        input=INPUT_TOKENS,
+        output=OUTPUT_TOKENS,
+        duration=level_s * TIME_FACTOR,
+        slo=PROMISES,
+        seed=SEED,
+        runs=runs,
     )
     on_step(f"    {sentence_of(predicted)}")
     on_step(f"2/4 measuring its twin over HTTP, {TIME_FACTOR:g} times faster than real time")
-    made = [predicted, _measured_twin(runs, on_progress)]
+    made = [predicted, _measured_twin(level_s, runs, on_progress)]
     on_step(f"    {sentence_of(made[-1])}")
     on_step("3/4 measuring a real engine, llama.cpp, on this machine")
     try:
-        made.append(_measured_engine(runs, on_progress))
+        made.append(_measured_engine(level_s / 2, runs, on_progress))
         on_step(f"    {sentence_of(made[-1])}")
     except MissingExtra as missing:
         on_step(f"    left out: {missing}")
@@ -86,15 +97,16 @@ def demo(
     return Demo(runs=tuple(made), path=Path(output), elapsed_s=time.monotonic() - started_s)
 
 
-def _measured_twin(runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:
+def _measured_twin(level_s: float, runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:
     with twin(MODEL, gpu=GPU, port=0, time_factor=TIME_FACTOR) as running:
         return measure(
             running.base_url,
             users=USERS,
             input=INPUT_TOKENS,
             output=OUTPUT_TOKENS,
-            duration=LEVEL_S * TIME_FACTOR,
+            duration=level_s * TIME_FACTOR,
             slo=PROMISES,
+            seed=SEED,
             title=f"twin of {MODEL} on 1 x {GPU}",
             runs=runs,
             on_progress=on_progress,
@@ -102,14 +114,14 @@ def _measured_twin(runs: Path, on_progress: Callable[[int, Progress], None]) -> 
         )
 
 
-def _measured_engine(runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:
+def _measured_engine(level_s: float, runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:
     engine = llamacpp.start(tiny.gguf_path(), slots=ENGINE_SLOTS, context_tokens=ENGINE_SLOTS * 512)
     with engine:
         return measure(
             engine.base_url,
             users=ENGINE_USERS,
             output=tiny.LONGEST_ANSWER_TOKENS,
-            duration=ENGINE_LEVEL_S,
+            duration=level_s,
             slo=ENGINE_PROMISES,
             title=f"{engine.name} with the bilingual model that ships, on this machine's CPU",
             runs=runs,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from servemark.domain.run import Level, RequestRecord
 from servemark.domain.workload import ArrivalPlan
 from servemark.load.driver import DrivenLevel
+from servemark.units import format_ratio
 
 _INPUT_TOLERANCE = 0.05
+_MANY_TOGETHER = 0.2
 
 
 def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
@@ -19,19 +22,20 @@ def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
         notes.append("interrupted: what was in flight is not counted")
     elif driven.cut:
         notes.append(
-            f"{driven.cut} requests were still running when the time after the end was over; "
-            "they are not counted, and without them latencies read too low"
+            f"requests still running when the time after the end was over, not counted: {driven.cut}; "
+            "without them latencies read too low"
         )
     elif not measured:
         notes.append("the warm-up took the whole time: nothing was measured")
     if retried := sum(each.retried for each in driven.requests):
         notes.append(
-            f"{retried} requests were sent again: their kept-alive connection had died before any byte"
+            f"requests sent again because their kept-alive connection had died before any byte: {retried}"
         )
     if short := sum(_ended_early(each, plan) for each in measured):
         notes.append(
-            f"{short} answers ended by themselves before the asked length: the server ignores ignore_eos"
+            f"answers that ended by themselves before the asked length, against ignore_eos: {short}"
         )
+    notes += _together_remark(measured)
     notes += _input_remark(measured, plan)
     return tuple(notes)
 
@@ -52,6 +56,15 @@ def _ended_early(record: RequestRecord, plan: ArrivalPlan) -> bool:
     asked = plan.request(record.index).output_tokens
     complete = record.outcome == "complete" and record.item is None
     return complete and record.finish_reason != "length" and record.output_tokens < asked
+
+
+def _together_remark(measured: Sequence[RequestRecord]) -> list[str]:
+    """Chunks that one read brought share its stamp: the client, or the server's flushing, sets the ITL then."""
+    gaps = [b == a for each in measured for a, b in pairwise(each.chunk_s)]
+    if not gaps or sum(gaps) <= _MANY_TOGETHER * len(gaps):
+        return []
+    share = format_ratio(sum(gaps) / len(gaps))
+    return [f"{share} of the chunks were read together with the one before: their ITL reads 0"]
 
 
 def _input_remark(measured: Sequence[RequestRecord], plan: ArrivalPlan) -> list[str]:

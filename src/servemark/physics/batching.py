@@ -8,7 +8,7 @@ Binomial(others, r).
 A closed loop without pauses is in phase with the engine: an answer ends with a step, the next request
 comes a moment later, and waits for the step that has just begun. If answers have one fixed length too,
 requests that started in one step also end in one step and stay together: prompts then come in cohorts, as
-many as the token budget holds, one cohort a step after the other.
+many as the token budget holds, one cohort a step after the other; a prompt cut by the budget ends a step later.
 
 Arrays have shape (configurations, 1), or (configurations, quantiles) for quantiles.
 """
@@ -26,7 +26,7 @@ from servemark.physics.work import Values
 
 Array = NDArray[np.float64]
 SECANT_STEPS = 8
-"""Of false position: the batch is then within 1e-6 of itself."""
+"""Of false position: the batch is then within 1e-4 of itself."""
 
 
 class Demand(NamedTuple):
@@ -37,6 +37,8 @@ class Demand(NamedTuple):
     """At least 1: the first token comes out of the prefill."""
     cached_tokens: Values
     """Prompt tokens that the prefix cache serves."""
+    input_variation: Values
+    """Squared coefficient of variation of the computed prompt length."""
     output_variation: Values
     """Squared coefficient of variation of the output length."""
     overhead_s: Values
@@ -67,6 +69,8 @@ class Neighbours(NamedTuple):
     """Neighbours' prompts in such a step."""
     own_prompts: Values
     """Neighbours' prompts in the steps of the own prefill."""
+    cut_ratio: Values
+    """Chance that the token budget cuts the own prompt, one of each cohort; half a step longer on average."""
     busy_ratio: Values
     """Chance that a request meets a running step."""
     entry_mixed_ratio: Values
@@ -85,8 +89,11 @@ def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
     prefill_steps = np.maximum(np.maximum(alone, crowded), 1)
     ratio = prefill_steps / (decodes + prefill_steps)
 
-    cohorts = np.ceil((others + 1) / np.clip(np.floor(budget / new), 1, others + 1))
+    cohorts = np.minimum(np.ceil((others + 1) * new / budget), others + 1)
     cohort = (others + 1) / cohorts
+    whole = np.ceil((others + 1) / np.maximum(np.floor(budget / new), 1))
+    # prompts are cut where that packs the same users into fewer steps
+    cut = (np.minimum(whole, others + 1) > cohorts) / cohort
     follows = (1 - 1 / cohorts) * (demand.overhead_s > 0)
     # a cohort that has waited for the one before it does not meet that one while decoding
     cohort_mixed = np.minimum((cohorts - 1 - follows) * ratio, 1)
@@ -104,6 +111,7 @@ def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
         mixed_ratio=mixed,
         prompts=np.where(mixed > 0, np.where(together, cohort, random_prompts), 0),
         own_prompts=np.where(together, cohort - 1, expected),
+        cut_ratio=np.where(together, np.minimum(cut, 1), 0),
         busy_ratio=np.where(demand.in_phase > 0, in_phase, 1 - np.exp(-others)),
         entry_mixed_ratio=np.where(together, follows, random_mixed),
         # length-biased: a long answer is met more often, half of it written on average
@@ -152,14 +160,19 @@ def residence(cost: StepCost, demand: Demand, room: Room, others: Values) -> Res
     quiet = step_seconds(cost, decodes, decodes * near.context_tokens)
     mixed = prefill_step_s(cost, demand, room, near, near.prompts, 0)
     gap = quiet + near.mixed_ratio * (mixed - quiet)
-    own = near.prefill_steps * prefill_step_s(cost, demand, room, near, near.own_prompts, 1)
 
-    met = near.entry_mixed_ratio
-    step = quiet + met * (mixed - quiet)
+    step = quiet + near.entry_mixed_ratio * (mixed - quiet)
     whole = np.maximum(np.ceil(demand.overhead_s / quiet) * step - demand.overhead_s, 0)
-    # the rest of the step that a random instant falls into: E[t^2] / 2 E[t]
-    rest = (quiet * quiet + met * (mixed * mixed - quiet * quiet)) / (2 * step)
-    entry = demand.overhead_s + near.busy_ratio * np.where(demand.in_phase > 0, whole, rest)
+    # a random instant falls into a long step: E[t^2] / 2 E[t] of it is left, and in E[t^2] / E[t] arrive
+    # those who share the own prefill step
+    each_prompt = (mixed - quiet) / np.maximum(near.prompts, 1e-9)
+    count_variance = others * near.prompt_ratio * (1 - near.prompt_ratio + demand.input_variation)
+    longer = 1 + each_prompt * each_prompt * count_variance / (gap * gap)
+    in_phase = demand.in_phase > 0
+    near = near._replace(own_prompts=near.own_prompts * np.where(in_phase, 1, longer))
+    entry = demand.overhead_s + near.busy_ratio * np.where(in_phase, whole, gap * longer / 2)
+    own_steps = near.prefill_steps + near.cut_ratio / 2
+    own = own_steps * prefill_step_s(cost, demand, room, near, near.own_prompts, 1)
     return Residence(near, quiet, mixed, gap, entry, own, own + (demand.output_tokens - 1) * gap)
 
 

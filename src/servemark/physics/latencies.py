@@ -81,9 +81,8 @@ def latencies(
     batch = crowded.gap_s - now.gap_s
 
     gap = Spread(now.gap_s * some, (prefill_step_s(cost, demand, room, near, prompts, 0) + batch) * some)
-    each_prompt = (now.mixed_s - now.quiet_s) / np.maximum(near.prompts, 1e-9)
     variance = near.others * near.prompt_ratio * (1 - near.prompt_ratio) * (1 - demand.cohorts)
-    noise = NORMAL_QUANTILES * each_prompt * (variance / np.maximum(decodes, 1)) ** 0.5
+    noise = NORMAL_QUANTILES * _each_prompt_s(now) * (variance / np.maximum(decodes, 1)) ** 0.5
     tpot_deviation = _in_squares(noise, batch)
     tpot = Spread(now.gap_s * some, (now.gap_s + tpot_deviation) * some)
 
@@ -91,7 +90,7 @@ def latencies(
     entry = _entry_deviation(demand, now)
     before_decoding = (
         wait.quantiles - wait.mean,
-        *_prefill_deviations(cost, requests, room, now, prompts),
+        *_prefill_deviations(cost, requests, room, now),
         crowded.prefill_s - now.prefill_s,
     )
     ttft_deviation = _in_squares(entry, *before_decoding)
@@ -112,15 +111,25 @@ def latencies(
 
 
 def _prefill_deviations(
-    cost: StepCost, requests: Requests, room: Room, now: Residence, prompts: Array
-) -> tuple[Values, Values]:
-    """The own prefill with more prompts beside it, and with a longer prompt, against its mean."""
+    cost: StepCost, requests: Requests, room: Room, now: Residence
+) -> tuple[Values, ...]:
+    """The own prefill against its mean: more prompts beside it, longer ones, a longer own one, cut or not."""
     demand, near = requests.demand, now.near
-    beside = np.where(np.asarray(demand.cohorts) > 0, near.own_prompts, prompts)
+    chance = np.minimum(near.own_prompts / np.maximum(near.others, 1e-9), 1)
+    by_chance = binomial_quantiles(near.others, chance)
+    beside = np.where(np.asarray(demand.cohorts) > 0, near.own_prompts, by_chance)
     long = demand._replace(input_tokens=np.maximum(requests.input_quantiles, demand.cached_tokens + 1))
-    more = near.prefill_steps * prefill_step_s(cost, demand, room, near, beside, 1)
-    longer = near.prefill_steps * prefill_step_s(cost, long, room, near, near.own_prompts, 1)
-    return more - now.prefill_s, longer - now.prefill_s
+    steps = near.prefill_steps + near.cut_ratio / 2
+    more = steps * prefill_step_s(cost, demand, room, near, beside, 1)
+    longer = steps * prefill_step_s(cost, long, room, near, near.own_prompts, 1)
+    cut = (near.cut_ratio > 1 - PROBABILITIES) / 2 - near.cut_ratio / 2
+    lengths = NORMAL_QUANTILES * (near.own_prompts * demand.input_variation) ** 0.5 * _each_prompt_s(now)
+    return more - now.prefill_s, longer - now.prefill_s, lengths, cut * now.prefill_s / steps
+
+
+def _each_prompt_s(now: Residence) -> Values:
+    """What one neighbour's prompt adds to a step."""
+    return (now.mixed_s - now.quiet_s) / np.maximum(now.near.prompts, 1e-9)
 
 
 def _entry_deviation(demand: Demand, now: Residence) -> Array:

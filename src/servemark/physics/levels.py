@@ -102,6 +102,7 @@ def workload_requests(
         input_tokens=mean_input,
         output_tokens=max(1.0, mean_tokens(output)),
         cached_tokens=cached,
+        input_variation=length_variation(workload.input),
         output_variation=length_variation(output),
         overhead_s=coefficients.request_overhead_s.value,
         in_phase=float(in_phase),

@@ -25,7 +25,7 @@ NARROW_PX = (225.0, 145.0)
 PERCENTILES = {"p50": (1.0, ()), "p95": (2.0, ()), "p99": (1.0, (3, 3))}
 """How each percentile's line is drawn: width and dash."""
 
-COMPARABLE = 8.0
+COMPARABLE = 5.0
 """Panels of one metric share their axis where the largest is at most so many times the smallest."""
 
 _Drawn = tuple[Run, Series]
@@ -60,7 +60,11 @@ def interactivity_chart(drawn: Sequence[_Drawn]) -> Chart | None:
         if chosen:
             ring = {"type": "point", "filled": False, "size": 260, "stroke": each.colour, "strokeWidth": 2}
             layers.append(
-                {"data": {"values": chosen}, "mark": {**ring, "opacity": 1}, "encoding": encoding}
+                {
+                    "data": {"values": [{"x": row["x"], "y": row["y"]} for row in chosen]},
+                    "mark": {**ring, "opacity": 1},
+                    "encoding": encoding,
+                }
             )
         layers.append(point_layer(points, encoding, each))
     layers += text_layers(_interactivity_labels(rows, x, y, limits))

@@ -57,7 +57,7 @@ def line_layer(rows: Sequence[Spec], encoding: Spec, colour: str, width: float =
     if dash:
         mark["strokeDash"] = list(dash)
     order = {"field": "load", "type": "quantitative"}
-    return {"data": {"values": list(rows)}, "mark": mark, "encoding": {**encoding, "order": order}}
+    return {"data": _values(rows, "x", "y", "load"), "mark": mark, "encoding": {**encoding, "order": order}}
 
 
 def point_layer(rows: Sequence[Spec], encoding: Spec, series: Series, *, size: float = 46,
@@ -70,7 +70,12 @@ def point_layer(rows: Sequence[Spec], encoding: Spec, series: Series, *, size: f
     if faint:
         mark |= {"fill": GRID if series.filled else PAPER, "stroke": MUTED, "strokeWidth": 1}
     tip = {"field": "tip", "type": "nominal"}
-    return {"data": {"values": list(rows)}, "mark": mark, "encoding": {**encoding, "tooltip": tip}}
+    return {"data": _values(rows, "x", "y", "tip"), "mark": mark, "encoding": {**encoding, "tooltip": tip}}
+
+
+def _values(rows: Sequence[Spec], *fields: str) -> Spec:
+    """Inline data: only the fields that a layer draws."""
+    return {"values": [{field: row[field] for field in fields} for row in rows]}
 
 
 def text_layers(labels: Iterable[Label], *, align: str = "left") -> list[Spec]:

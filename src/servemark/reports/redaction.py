@@ -12,7 +12,7 @@ HIDDEN = "***"
 _VALUE = r"(?:'[^']*'|\"[^\"]*\"|\S+)"
 _SECRET = r"(?:key|token(?!s)|secret|password|authorization)"
 _OPTION = re.compile(rf"(--?[\w-]*(?:{_SECRET}|header)[\w-]*)(=|\s+){_VALUE}", re.I)
-_VARIABLE = re.compile(rf"\b(\w*{_SECRET})={_VALUE}", re.I)
+_VARIABLE = re.compile(rf"(?<![?&\w])(\w*{_SECRET})={_VALUE}", re.I)
 _USER = re.compile(r"(\w+://)[^/@\s]+@")
 _QUERY = re.compile(rf"([?&][\w-]*(?:{_SECRET}|sig)[\w-]*=)[^&\s'\"]+", re.I)
 _BEARER = re.compile(r"\b(Bearer\s+)[^\s'\"]+", re.I)

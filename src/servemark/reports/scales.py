@@ -35,7 +35,8 @@ class Axis(Record, frozen=True, kw_only=True):
 
     def scale(self) -> dict[str, Any]:
         """As Vega-Lite's `scale`."""
-        return {"type": self.kind, "domain": [self.low, self.high], "nice": False, "zero": False}
+        scale: dict[str, Any] = {"type": self.kind, "domain": [self.low, self.high], "nice": False}
+        return scale if self.kind == "log" else {**scale, "zero": False}
 
     def axis(self, **more: Any) -> dict[str, Any]:
         """As Vega-Lite's `axis`."""
@@ -84,10 +85,10 @@ def _round_step(rough: float) -> float:
 
 
 def _decade_ticks(low: float, high: float, *, most: int) -> tuple[float, ...]:
-    """1-2-5 steps while they are few, else 1-3, else whole decades."""
+    """1-2-5 steps while they are few, else 1-3, else whole decades, or every few."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [m * 10.0**k for k in range(first, last + 1) for m in steps if low <= m * 10.0**k <= high]
         if len(ticks) <= most:
             break
-    return tuple(float(f"{t:.6g}") for t in ticks)
+    return tuple(float(f"{t:.6g}") for t in ticks[:: math.ceil(len(ticks) / most)])

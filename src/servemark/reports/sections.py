@@ -52,9 +52,10 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
 
 
 def _throughput_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
-    charts = (interactivity_chart(drawn), *_memory_charts(drawn))
-    found = tuple(chart for chart in charts if chart is not None)
-    return Section(key="throughput", title="Throughput and memory", charts=found) if found else None
+    memory = _memory_charts(drawn)
+    found = tuple(chart for chart in (interactivity_chart(drawn), *memory) if chart is not None)
+    title = "Throughput and memory" if memory else "Throughput"
+    return Section(key="throughput", title=title, charts=found) if found else None
 
 
 def _latency_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:

@@ -103,7 +103,8 @@ def _rate_columns(levels: Sequence[Level]) -> list[_Drawn]:
         ("tok/s", [level.output_tokens_per_s for level in levels]),
         ("req/s", [level.requests_per_s for level in levels]),
     ):
-        drawn += _column(Column(label=label, group="throughput"), values, plain_scale(values))
+        head = Column(label=label, group="throughput", essential=label == "tok/s")
+        drawn += _column(head, values, plain_scale(values))
     return drawn
 
 

@@ -12,6 +12,8 @@ from servemark.domain.capacity import VerdictWord
 from servemark.reports.page import MARKS, Cell, Column, Report, Table
 
 _STYLES: dict[VerdictWord, str] = {"holds": "green", "breaks": "bold red", "undecided": "yellow"}
+GUTTER = 3
+"""Characters between two columns."""
 
 
 def render_terminal(report: Report, console: Console) -> None:
@@ -53,10 +55,10 @@ def _breadths(table: Table, width: int) -> list[list[int]]:
     shown = [i for i, column in enumerate(table.columns) if column.essential]
     if not all(table.columns[i].numeric for i in shown[1:]):
         return [shown]
-    wide = {i: max(cell_len(line) for line in _lines(table, i)) + 2 for i in shown}
+    wide = {i: max(cell_len(line) for line in _lines(table, i)) + GUTTER for i in shown}
     groups: list[list[int]] = [[shown[0]]]
     for i in shown[1:]:
-        if len(groups[-1]) > 1 and sum(wide[k] for k in groups[-1]) + wide[i] > width:
+        if len(groups[-1]) > 1 and sum(wide[k] for k in groups[-1]) + wide[i] > width + GUTTER:
             groups.append([shown[0]])
         groups[-1].append(i)
     return groups

@@ -62,16 +62,21 @@ class OpenLoop:
         self._at = at + 1
         self.next_ps = times[at + 1][0] + self._overhead_ps if at + 1 < len(times) else NEVER
         request = self._requests[position]
-        return Visit(request.index, request, scheduled_ps, None, warmup=at < self._warmup)
+        return Visit(
+            input_tokens=request.input_tokens,
+            output_tokens=request.output_tokens,
+            number=request.index,
+            request=request,
+            scheduled_ps=scheduled_ps,
+            user=None,
+            warmup=at < self._warmup,
+        )
 
     def ended(self, user: int | None, now_ps: int) -> None:
         """Nobody waits for the answer before sending more."""
 
     def refused(self, user: int | None, now_ps: int) -> None:
         """Nor for a refusal."""
-
-    def accepted(self) -> None:
-        """Nor for the lack of one."""
 
 
 class ClosedLoop:
@@ -87,7 +92,7 @@ class ClosedLoop:
         self._think_ps = picoseconds(load.think_s)
         self._overhead_ps = overhead_ps
         self._bounds = bounds
-        self._handed = self._turns = self._refused = 0
+        self._handed = self._turns = self._refused = self._refused_at = 0
         self._ready: list[tuple[int, int, int]] = []
         """Heap of (time, turn, user)."""
         for user in range(load.users):
@@ -102,7 +107,15 @@ class ClosedLoop:
         self._handed += 1
         self._look()
         request = self._plan.request(index)
-        return Visit(index, request, scheduled_ps, user, warmup=index < self._bounds.warmup)
+        return Visit(
+            input_tokens=request.input_tokens,
+            output_tokens=request.output_tokens,
+            number=index,
+            request=request,
+            scheduled_ps=scheduled_ps,
+            user=user,
+            warmup=index < self._bounds.warmup,
+        )
 
     def ended(self, user: int | None, now_ps: int) -> None:
         """A user has the answer, thinks, and is ready again."""
@@ -112,12 +125,10 @@ class ClosedLoop:
 
     def refused(self, user: int | None, now_ps: int) -> None:
         """The request handed out last was refused; its user goes on."""
-        self._refused += 1
+        in_a_row = self._handed == self._refused_at + 1
+        self._refused = self._refused + 1 if in_a_row else 1
+        self._refused_at = self._handed
         self.ended(user, now_ps)
-
-    def accepted(self) -> None:
-        """The request handed out last was not refused."""
-        self._refused = 0
 
     def _push(self, ready_ps: int, user: int) -> None:
         self._turns += 1

@@ -73,12 +73,11 @@ class Batch(Generic[S]):
 
     def advance(self, steps: int) -> list[S]:
         """So many steps pass, at most up to the next finish; removes and returns who is done then."""
-        self.step += steps
+        self.step = step = self.step + steps
         self.context_tokens += steps * len(self.members)
         heap = self._finishes
-        limit = (self.step + 1) << _SERIAL_BITS
         done: list[S] = []
-        while heap and heap[0] < limit:
+        while heap and heap[0] >> _SERIAL_BITS <= step:
             seq = self.members.get(heappop(heap) & _SERIAL_MASK)
             if seq is not None:
                 self.remove(seq)

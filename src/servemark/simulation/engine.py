@@ -67,11 +67,13 @@ class Replica:
         ):
             self._cut(now_ps)
 
-    def start(self, now_ps: int) -> int:
-        """Begin the next stretch; returns its end, NEVER if there is nothing to do.
+    @property
+    def broken(self) -> list[Visit]:
+        """Requests that broke at the last start."""
+        return self.scheduler.broken
 
-        Requests that break at its beginning are in `scheduler.broken`.
-        """
+    def start(self, now_ps: int) -> int:
+        """Begin the next stretch; returns its end, NEVER if there is nothing to do."""
         scheduler = self.scheduler
         self._prompts = prompts = scheduler.schedule()
         if scheduler.preempted or scheduler.broken:
@@ -126,7 +128,7 @@ class Replica:
         if done:
             self.in_flight -= len(done)
             for visit in done:
-                self._journal.finished(visit, self.number, end_ps)
+                self._journal.answered(visit, self.number, end_ps)
         self.end_ps = NEVER
         self.steps = 1
         return done
@@ -186,7 +188,7 @@ class Replica:
             if visit.first_ps is not None and visit.stalled_ps is None:
                 visit.stalled_ps = last_ps
         for visit in scheduler.broken:
-            self._journal.broken(visit, self.number, now_ps)
+            self._journal.answered(visit, self.number, now_ps, broken=True)
         self.in_flight -= len(scheduler.broken)
 
 

@@ -10,34 +10,19 @@ from servemark.simulation.sequence import Sequence
 from servemark.units import PS_PER_S
 
 
-class Visit(Sequence):
+class Visit(Sequence, eq=False, kw_only=True):
     """A planned request on its way through the fleet, with its stamps."""
 
-    __slots__ = (
-        "first_ps",
-        "number",
-        "request",
-        "scheduled_ps",
-        "stalled_ps",
-        "stalls_ps",
-        "user",
-        "warmup",
-    )
-
-    def __init__(
-        self, number: int, request: PlannedRequest, scheduled_ps: int, user: int | None, *, warmup: bool
-    ) -> None:
-        super().__init__(request.input_tokens, request.output_tokens)
-        self.number = number
-        """Its index in the records."""
-        self.request = request
-        self.scheduled_ps = scheduled_ps
-        self.user = user
-        self.warmup = warmup
-        self.first_ps: int | None = None
-        self.stalled_ps: int | None = None
-        """Time of the last token, when the gap to the next will be longer than a step."""
-        self.stalls_ps: list[int] | None = None
+    number: int
+    """Its index in the records."""
+    request: PlannedRequest
+    scheduled_ps: int
+    user: int | None
+    warmup: bool
+    first_ps: int | None = None
+    stalled_ps: int | None = None
+    """Time of the last token, when the gap to the next will be longer than a step."""
+    stalls_ps: list[int] | None = None
 
 
 class Played(NamedTuple):
@@ -74,29 +59,15 @@ class Journal:
             )
         )
 
-    def finished(self, visit: Visit, replica: int, at_ps: int) -> None:
-        """A request with all its tokens, or cut short where its slot's context ended."""
+    def answered(self, visit: Visit, replica: int, end_ps: int, *, broken: bool = False) -> None:
+        """A request that got tokens, its last one at `end_ps` (or, if broken, maybe none)."""
         request = visit.request
-        if visit.output_tokens == request.output_tokens:
-            self._answered(
-                visit, replica, at_ps, "complete", "stop" if request.natural_stop else "length", ""
-            )
-        else:
-            self._answered(visit, replica, at_ps, "truncated", "length", "the slot's context ended")
-
-    def broken(self, visit: Visit, replica: int, at_ps: int) -> None:
-        """A request that broke when the shared context ran out; its last token had come just then."""
-        self._answered(visit, replica, at_ps, "broken", None, "Context size has been exceeded")
-
-    def _answered(
-        self,
-        visit: Visit,
-        replica: int,
-        end_ps: int,
-        outcome: Outcome,
-        finish_reason: str | None,
-        reason: str = "",
-    ) -> None:
+        outcome: Outcome = "complete"
+        finish_reason, reason = "stop" if request.natural_stop else "length", ""
+        if broken:
+            outcome, finish_reason, reason = "broken", None, "Context size has been exceeded"
+        elif visit.output_tokens < request.output_tokens:
+            outcome, finish_reason, reason = "truncated", "length", "the slot's context ended"
         first_ps, stalls_ps, tokens = visit.first_ps, visit.stalls_ps, visit.generated
         scheduled_s, end_s = visit.scheduled_ps / PS_PER_S, end_ps / PS_PER_S
         self.requests.append(
@@ -120,6 +91,6 @@ class Journal:
                 finish_reason=finish_reason,
                 preemptions=visit.preemptions,
                 stalls_s=tuple([gap / PS_PER_S for gap in stalls_ps]) if stalls_ps else (),
-                item=visit.request.item,
+                item=request.item,
             )
         )

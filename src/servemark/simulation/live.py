@@ -72,8 +72,11 @@ class LiveReplica:
             raise InputError("request_id", expected="a name not in flight", found=request_id)
         if refusal := policy.refusal(input_tokens, output_tokens):
             raise InputError("request", expected="a request that fits", found=refusal)
-        request = _Request(input_tokens, policy.granted(input_tokens, output_tokens))
-        request.request_id = request_id
+        request = _Request(
+            request_id=request_id,
+            input_tokens=input_tokens,
+            output_tokens=policy.granted(input_tokens, output_tokens),
+        )
         if policy.caches and prefix_blocks:
             request.keys = block_keys(prefix_blocks, prefix_block_tokens, policy.block_size, input_tokens)
         self._requests[request_id] = request
@@ -148,8 +151,7 @@ class LiveReplica:
         return self._scheduler.prefix_hits
 
 
-class _Request(Sequence):
+class _Request(Sequence, eq=False, kw_only=True):
     """A sequence with a name."""
 
-    __slots__ = ("request_id",)
     request_id: str

@@ -6,6 +6,7 @@ request that arrives at a step boundary is in the step that starts there.
 
 from __future__ import annotations
 
+from bisect import insort
 from operator import attrgetter
 from typing import Literal, get_args
 
@@ -89,28 +90,28 @@ class _Fleet:
         """From event to event until nothing is left."""
         arrivals, replicas = self.arrivals, self.replicas
         ends = [NEVER] * len(replicas)
-        ready: list[int] = []
         while True:
-            now = min(ends)
+            now, ready = min(ends), []
             if arrivals.next_ps < now:
                 now = arrivals.next_ps
             elif now == NEVER:
                 return
-            while now in ends:
-                number = ends.index(now)
-                ready.append(number)
-                ends[number] = NEVER
-                for visit in replicas[number].finish():
-                    arrivals.ended(visit.user, now)
+            else:
+                ready = self._finish(ends, now)
             while arrivals.next_ps == now:
                 self._arrive(arrivals.pop(), now, ends, ready)
-            if len(ready) > 1:
-                ready.sort()
             for number in ready:
                 ends[number] = replicas[number].start(now)
-                for visit in replicas[number].scheduler.broken:
+                for visit in replicas[number].broken:
                     arrivals.ended(visit.user, now)
-            ready.clear()
+
+    def _finish(self, ends: list[int], now: int) -> list[int]:
+        """End the stretches that end now; returns the replicas, ready to start."""
+        number = ends.index(now)
+        for visit in self.replicas[number].finish():
+            self.arrivals.ended(visit.user, now)
+        ends[number] = NEVER
+        return [number, *self._finish(ends, now)] if now in ends else [number]
 
     def _arrive(self, visit: Visit, now: int, ends: list[int], ready: list[int]) -> None:
         """Route a request. The replica's end may move, or it becomes ready to start."""
@@ -125,7 +126,6 @@ class _Fleet:
             self.journal.refused(visit, number, now, refusal)
             self.arrivals.refused(visit.user, now)
             return
-        self.arrivals.accepted()
         if policy.cuts:
             visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)
         if request.prefix_blocks and policy.caches:
@@ -137,4 +137,4 @@ class _Fleet:
             replica.finish()
         ends[number] = replica.end_ps
         if replica.end_ps == NEVER and number not in ready:
-            ready.append(number)
+            insort(ready, number)

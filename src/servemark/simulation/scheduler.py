@@ -39,7 +39,7 @@ class Scheduler(Generic[S]):
         self.broken: list[S] = []
         """By the last `schedule` (llama.cpp's shared context)."""
         self.settled = True
-        """Whether the next steps admit nobody either, as long as no request arrives or finishes."""
+        """Whether the requests that wait keep waiting, as long as none arrives or finishes."""
         self.prefix_queries = 0
         """Prompt tokens looked up in the prefix cache, and how many of them were there."""
         self.prefix_hits = 0
@@ -63,26 +63,25 @@ class Scheduler(Generic[S]):
         """
         if self.preempted or self.broken:
             self.preempted, self.broken = [], []
-        self.settled = True
-        self._taken = 0
         prompts: list[tuple[S, int]] = []
         if not self.chunked:
             self._admit(prompts, self._budget)
             if prompts:
                 return prompts
         batch = self.batch
-        while (due := batch.blocks_due()) > self.pool.free:
-            self._make_room()
+        if len(batch.members) > self.pool.free:
+            while batch.blocks_due() > self.pool.free:
+                self._make_room()
         if not self.waiting and self.partial is None:
             return prompts
+        due = batch.blocks_due()
         self.pool.take(due)
         self._taken = due
         budget = self._budget
         if self.partial is not None:
             budget -= self._continue(self.partial, budget - len(batch.members), prompts)
-        if self.preempted:
-            self.settled = False
-        elif self.chunked:
+        self.settled = not self.preempted
+        if self.chunked and self.settled:
             self._admit(prompts, budget - len(batch.members))
         return prompts
 
@@ -90,7 +89,7 @@ class Scheduler(Generic[S]):
         """How many steps like the scheduled one, without prompts, can follow each other: until a member
         is done or finds no block.
         """
-        if not self.settled:
+        if self.waiting and not self.settled:
             return 1
         return self.batch.steps_alike(self.pool.free + self._taken)
 
@@ -99,8 +98,8 @@ class Scheduler(Generic[S]):
 
         Returns the sequences that are done, oldest first; their blocks are free again.
         """
-        if due := self.batch.blocks_due(steps) - self._taken:
-            self.pool.take(due)
+        self.pool.take(self.batch.blocks_due(steps) - self._taken)
+        self._taken = 0
         done = self.batch.advance(steps)
         for seq in done:
             self._release(seq)
@@ -116,6 +115,7 @@ class Scheduler(Generic[S]):
         done = batch.advance(1) if self.chunked else []
         complete: list[S] = []
         self.partial = None
+        self._taken = 0
         for seq, tokens in prompts:
             seq.computed += tokens
             if seq.computed < seq.input_tokens + seq.generated:

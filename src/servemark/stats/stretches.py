@@ -121,12 +121,26 @@ def _ordered_pair(flat: Stretches, rank: int, total: int) -> tuple[float, float]
 
 
 def _steps_up_to(active: Stretches, value: float) -> Ints:
-    """How many steps of each stretch last at most `value`."""
+    """How many steps of each stretch last at most `value`: in closed form, put right where it rounds."""
     slope = np.maximum(active.last_s - active.first_s, 1e-300) / np.maximum(active.steps - 1, 1)
-    guess = np.floor(np.clip((value - active.first_s) / slope, -1, active.steps - 1)).astype(np.int64) + 1
-    guess -= (guess > 0) & (_durations(active, guess - 1) > value)
-    guess += (guess < active.steps) & (_durations(active, guess) <= value)
-    return guess
+    below = np.clip((value - active.first_s) / slope, -1, active.steps - 1)
+    found = np.floor(below).astype(np.int64) + 1
+    wrong = (found > 0) & (_durations(active, found - 1) > value)
+    wrong |= (found < active.steps) & (_durations(active, found) <= value)
+    if wrong.any():
+        found[wrong] = _searched(_rows(active, wrong), value)
+    return found
+
+
+def _searched(active: Stretches, value: float) -> Ints:
+    """The same by bisection over the steps, whose durations never fall."""
+    low, high = np.zeros(len(active.steps), dtype=np.int64), active.steps.copy()
+    while (low < high).any():
+        middle = (low + high) // 2
+        inside = _durations(active, np.minimum(middle, active.steps - 1)) <= value
+        low = np.where(inside & (low < high), middle + 1, low)
+        high = np.where(inside, high, np.minimum(high, middle))
+    return low
 
 
 def _durations(active: Stretches, step: Ints) -> Floats:

@@ -3,7 +3,7 @@ for (const figure of document.querySelectorAll("figure")) {
   const chart = figure.querySelector(".chart");
   const spec = JSON.parse(figure.querySelector("script").textContent);
   // ast: expressions are interpreted, so that the page needs no eval
-  vegaEmbed(chart, spec, { renderer: "svg", actions: false, ast: true })
+  vegaEmbed(chart, spec, { renderer: "svg", actions: false, ast: true, defaultStyle: false })
     .then(() => chart.classList.add("drawn"))
     .catch((error) => { chart.textContent = chart.getAttribute("aria-label"); console.error(error); });
 }
