@@ -170,7 +170,7 @@ UNITS = (
 )  # fmt: skip
 PURE = {
     "limit", "margin", "value", "mean", "p50", "p95", "p99", "relative_error", "burstiness", "time_scale",
-    "time_factor", "sigma", "load_average",
+    "time_factor", "sigma", "load_average", "gpu_memory_utilization",
 }  # fmt: skip
 
 

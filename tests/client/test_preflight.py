@@ -73,7 +73,7 @@ async def refusal(url, **fields):
     before = time.monotonic()
     with pytest.raises(EndpointError) as caught:
         await check_endpoint(url, messages=MESSAGES, **fields)
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < 5.0
     assert "\n" not in str(caught.value)
     return caught.value
 

@@ -113,17 +113,17 @@ async def test_every_way_a_request_can_end(truth_url, truth, outcome, status, re
 
 
 async def test_an_answer_over_its_time(truth_url):
-    record = await send(truth_url, fault="hang", timeout_s=0.3)
-    assert (record.outcome, record.text_chunks, record.reason) == ("timed_out", 1, "no end within 0.3 s")
-    assert 0.3 <= record.end_s - record.sent_s < 2.0
+    record = await send(truth_url, fault="hang", timeout_s=1.0)
+    assert (record.outcome, record.text_chunks, record.reason) == ("timed_out", 1, "no end within 1 s")
+    assert 0.9 <= record.end_s - record.sent_s < 20.0
 
 
 async def test_the_time_limit_is_in_run_seconds(truth_url):
-    async with StreamingClient(truth_url, Clock(10.0), timeout_s=2.0) as client:
+    async with StreamingClient(truth_url, Clock(100.0), timeout_s=50.0) as client:
         before = time.monotonic()
         record = await client.send(prepared(fault="hang"), 0.0)
     assert record.outcome == "timed_out"
-    assert time.monotonic() - before < 1.5 and record.end_s - record.sent_s >= 2.0
+    assert time.monotonic() - before < 20.0 and record.end_s - record.scheduled_s >= 50.0
 
 
 async def test_natural_stop_at_the_cap_and_kept_text(truth_url):

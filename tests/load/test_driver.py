@@ -147,7 +147,7 @@ async def test_what_outlasts_the_grace_is_cut_and_not_counted(truth_url):
         Extent(duration_s=0.3, grace_s=0.2),
         truth={"fault": "hang"},
     )
-    assert time.monotonic() - before < 2.0
+    assert time.monotonic() - before < 10.0
     assert (level.requests, level.cut, level.interrupted) == ((), 3, False)
 
 

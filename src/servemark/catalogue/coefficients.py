@@ -51,7 +51,7 @@ def find_coefficients(gpu: Gpu, *, dtype: str, engine: str, version: str | None)
     """The coefficients of one (GPU, dtype, engine, version), inherited where nothing was measured.
 
     The nearest row wins: exact; another version; another engine; another dtype on this GPU; another GPU
-    of its architecture; of its tier; the prior. A borrowed row has `rows = 0`, names its origin in
+    of its architecture; of its vendor and tier; the prior. A borrowed row has `rows = 0`, names its origin in
     `inherited_from`, and each relative error e becomes sqrt(e^2 + w^2) with w the `Kinship.widening`.
     Without `version` a fit over several versions is preferred, else the one with the most rows.
     """
@@ -90,7 +90,8 @@ def _kinship(row: Coefficients, gpu: Gpu, dtype: str, engine: str, version: str 
         other = gpu_catalogue()[row.gpu]
         if other.architecture == gpu.architecture:
             return SAME_ARCHITECTURE
-        return SAME_TIER if other.tier == gpu.tier else Kinship(PRIOR.rank + 1, 0.0)
+        alike = (other.vendor, other.tier) == (gpu.vendor, gpu.tier)
+        return SAME_TIER if alike else Kinship(PRIOR.rank + 1, 0.0)
     if not _same_rate(row.dtype, dtype):
         return OTHER_DTYPE
     if row.engine != engine:

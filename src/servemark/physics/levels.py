@@ -58,7 +58,8 @@ def closed_form_level(
     """One load level in closed form, over all replicas (the load splits evenly).
 
     A rate above what the replicas carry has no steady state: the level says so in `notes` and gives
-    the waiting of requests that arrive during `OVERLOAD_HORIZON_S` of a growing queue.
+    the waiting of requests that arrive during `OVERLOAD_HORIZON_S` of a growing queue. A closed form
+    knows no failures: every request ends, late perhaps.
 
     Raises:
         InputError: a recorded trace, which needs the simulator.
@@ -84,6 +85,7 @@ def closed_form_level(
         metrics=_metrics(figures.latencies),
         output_tokens_per_s=tokens,
         requests_per_s=carried,
+        failures_ratio=0.0,
         notes=_notes(load, figures, room, deployment, carried),
     )
 

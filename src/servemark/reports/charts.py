@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import dist
 
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Level, Run
@@ -25,6 +26,8 @@ NARROW_PX = (225.0, 145.0)
 PERCENTILES = {"p50": (1.0, ()), "p95": (2.0, ()), "p99": (1.0, (3, 3))}
 """How each percentile's line is drawn: width and dash."""
 
+NEAR_PX = 16.0
+"""Points of the same load this close share one label."""
 COMPARABLE = 5.0
 """Panels of one metric share their axis where the largest is at most so many times the smallest."""
 
@@ -135,7 +138,7 @@ def _interactivity_labels(
         for row, mark in zip(points, at, strict=True):
             if row in chosen:
                 rings.append(Wish(text=row["full"], marks=(mark,), colour=each.colour, bold=True))
-            else:
+            elif not any(row["name"] == w.text and dist(mark, w.marks[0]) < NEAR_PX for w in loads):
                 whole = len(rows) == 1 and (row is points[0] or row is points[-1])
                 loads.append(Wish(text=row["full" if whole else "name"], marks=(mark,), colour=MUTED))
     region: list[Wish] = []

@@ -11,6 +11,7 @@ from servemark.domain.run import Run
 from servemark.domain.workload import FixedLength, Length, LognormalLength, QuantileLength
 from servemark.reports.labels import ORIGINS, percent, slo_label
 from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
+from servemark.reports.tables import LATENCIES
 from servemark.units import format_seconds
 
 COEFFICIENTS: tuple[tuple[str, str], ...] = (
@@ -178,9 +179,7 @@ FACTS: tuple[tuple[str, Callable[[Run], str]], ...] = (
 
 
 def _formula_table(runs: Sequence[Run]) -> Table:
-    used = {
-        key for run in runs for level in run.levels for key, found in level.metrics.items() if found.p50
-    }
+    used = {key for key in LATENCIES if any(key in level.metrics for run in runs for level in run.levels)}
     used |= {slo.metric for run in runs for slo in run.slos}
     used |= {"output_tokens_per_s", "requests_per_s"}
     rows = tuple(

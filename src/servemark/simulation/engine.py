@@ -8,6 +8,7 @@ step boundary it meets. All times are integer picoseconds, so that jumping is ex
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 
 from servemark.domain.deployment import EngineConfig
@@ -28,75 +29,90 @@ class Replica:
         engine: engine settings.
         kv_blocks: blocks of its KV pool.
         journal: where ended requests and stretches are written.
+        ended: told the user of each request that ended, and when.
     """
 
     __slots__ = (
-        "_costs", "_free", "_journal", "_paused", "_prompts", "_start_ps", "_step_time", "_waiting",
-        "end_ps", "first_ps", "in_flight", "number", "rise_ps", "scheduler", "steps",
+        "_costs", "_ended", "_first_ps", "_free", "_journal", "_paused", "_prompts", "_rise_ps", "_start_ps",
+        "_step_time", "_steps", "_waiting", "end_ps", "in_flight", "number", "ready_ps", "scheduler",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, step_time: StepTime, engine: EngineConfig, kv_blocks: int, journal: Journal
+        self,
+        number: int,
+        step_time: StepTime,
+        engine: EngineConfig,
+        kv_blocks: int,
+        journal: Journal,
+        ended: Callable[[int | None, int], None],
     ) -> None:
         self.number = number
         self.scheduler: Scheduler[Visit] = Scheduler(engine, kv_blocks)
         self.in_flight = 0
         """Requests here, running or waiting: what a router balances."""
+        self.ready_ps = NEVER
+        """When the next stretch is due to start; NEVER in a stretch, or without work."""
         self.end_ps = NEVER
-        """End of the stretch; NEVER between steps."""
-        self.steps = 1
-        """Steps of the stretch; the first lasts `first_ps`, each next one `rise_ps` longer."""
-        self.first_ps = self.rise_ps = 0
+        """When the stretch ends; NEVER between stretches."""
         self._step_time = step_time
         self._journal = journal
+        self._ended = ended
         self._costs: dict[int, DecodeCost] = {}
         self._prompts: list[tuple[Visit, int]] = []
         self._paused: dict[Visit, int] = {}
         """Members that miss steps while prompts are computed alone -> time of their last token."""
-        self._start_ps = self._waiting = self._free = 0
+        self._start_ps = self._first_ps = self._rise_ps = 0
+        self._steps = 1
+        """Steps of the stretch: the first lasts `_first_ps`, each next one `_rise_ps` longer."""
+        self._waiting = self._free = 0
+        """Requests in the queue and free blocks when it started."""
 
     def accept(self, visit: Visit, now_ps: int) -> None:
         """Queue a request; in a stretch that it could join, end the stretch at the next boundary."""
         scheduler = self.scheduler
         scheduler.waiting.append(visit)
         self.in_flight += 1
-        if (
-            self.steps > 1
+        if self.end_ps == NEVER:
+            self.ready_ps = now_ps
+        elif (
+            self._steps > 1
             and len(scheduler.waiting) == 1
             and len(scheduler.batch.members) < scheduler.max_num_seqs
         ):
             self._cut(now_ps)
 
-    @property
-    def broken(self) -> list[Visit]:
-        """Requests that broke at the last start."""
-        return self.scheduler.broken
+    def run(self, until_ps: int) -> None:
+        """Everything that happens before `until_ps`, and the end of a stretch at that moment."""
+        while True:
+            if self.end_ps <= until_ps and self.end_ps != NEVER:
+                self.finish()
+            if self.ready_ps >= until_ps:
+                return
+            self.start()
 
-    def start(self, now_ps: int) -> int:
-        """Begin the next stretch; returns its end, NEVER if there is nothing to do."""
+    def start(self) -> None:
+        """Begin the next stretch, if there is anything to do."""
         scheduler = self.scheduler
+        now_ps = self._start_ps = self.ready_ps
         self._prompts = prompts = scheduler.schedule()
         if scheduler.preempted or scheduler.broken:
             self._interrupt(now_ps)
-        self._start_ps = now_ps
+        self.ready_ps = NEVER
         self._waiting = len(scheduler.waiting)
         self._free = scheduler.pool.free
         if prompts:
-            self.steps, self.rise_ps = 1, 0
-            self.first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
+            self._steps, self._rise_ps = 1, 0
+            self._first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
+            self.end_ps = now_ps + duration_ps
             if not scheduler.chunked:
                 for visit in scheduler.batch.members.values():
                     self._paused.setdefault(visit, now_ps)
         elif scheduler.batch.members:
-            duration_ps = self._stretch()
-        else:
-            return NEVER
-        self.end_ps = end_ps = now_ps + duration_ps
-        return end_ps
+            self.end_ps = now_ps + self._stretch()
 
-    def finish(self) -> list[Visit]:
-        """The stretch is over: hand out its tokens; returns the requests that are done."""
-        scheduler, prompts, end_ps, steps = self.scheduler, self._prompts, self.end_ps, self.steps
+    def finish(self) -> None:
+        """The stretch is over: hand out its tokens."""
+        scheduler, prompts, end_ps, steps = self.scheduler, self._prompts, self.end_ps, self._steps
         decodes, prefill_tokens = len(scheduler.batch.members), 0
         if prompts:
             prefill_tokens = sum([tokens for _, tokens in prompts])
@@ -111,27 +127,26 @@ class Replica:
             done = scheduler.decoded(steps)
         if self._paused:
             decodes = self._resume(end_ps, decodes)
-        first_s = self.first_ps / PS_PER_S
+        first_s = self._first_ps / PS_PER_S
         self._journal.steps.append(
             StepRecord(
                 replica=self.number,
                 start_s=self._start_ps / PS_PER_S,
                 count=steps,
                 first_s=first_s,
-                last_s=(self.first_ps + self.rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
+                last_s=(self._first_ps + self._rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
                 decodes=decodes,
                 prefill_tokens=prefill_tokens,
                 waiting=self._waiting,
                 kv_used_ratio=1 - self._free / scheduler.pool.total,
             )
         )
-        if done:
-            self.in_flight -= len(done)
-            for visit in done:
-                self._journal.answered(visit, self.number, end_ps)
+        for visit in done:
+            self._journal.answered(visit, self.number, end_ps)
+            self._ended(visit.user, end_ps)
+        self.in_flight -= len(done)
+        self.ready_ps = end_ps
         self.end_ps = NEVER
-        self.steps = 1
-        return done
 
     def _stretch(self) -> int:
         """As many decode steps as stay alike; returns their duration."""
@@ -149,9 +164,9 @@ class Replica:
             else:
                 base_ps += (slope_ps - late_slope_ps) * kink
                 slope_ps = late_slope_ps
-        self.steps = steps
-        self.first_ps = first_ps = base_ps + slope_ps * context
-        self.rise_ps = rise_ps = slope_ps * members
+        self._steps = steps
+        self._first_ps = first_ps = base_ps + slope_ps * context
+        self._rise_ps = rise_ps = slope_ps * members
         return steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
 
     def _resume(self, end_ps: int, decodes: int) -> int:
@@ -166,10 +181,10 @@ class Replica:
 
     def _cut(self, now_ps: int) -> None:
         """Shorten the stretch to the fewest steps that reach `now_ps`: a float guess, then corrected."""
-        first_ps, rise_ps, passed_ps = self.first_ps, self.rise_ps, now_ps - self._start_ps
+        first_ps, rise_ps, passed_ps = self._first_ps, self._rise_ps, now_ps - self._start_ps
         linear = first_ps - rise_ps / 2
         steps = int(2 * passed_ps / (linear + sqrt(linear * linear + 2.0 * rise_ps * passed_ps)))
-        steps = max(1, min(steps, self.steps))
+        steps = max(1, min(steps, self._steps))
         lasts_ps = steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
         while lasts_ps < passed_ps:
             lasts_ps += first_ps + rise_ps * steps
@@ -177,7 +192,7 @@ class Replica:
         while steps > 1 and (shorter_ps := lasts_ps - first_ps - rise_ps * (steps - 1)) >= passed_ps:
             lasts_ps = shorter_ps
             steps -= 1
-        self.steps = steps
+        self._steps = steps
         self.end_ps = self._start_ps + lasts_ps
 
     def _interrupt(self, now_ps: int) -> None:
@@ -189,6 +204,7 @@ class Replica:
                 visit.stalled_ps = last_ps
         for visit in scheduler.broken:
             self._journal.answered(visit, self.number, now_ps, broken=True)
+            self._ended(visit.user, now_ps)
         self.in_flight -= len(scheduler.broken)
 
 

@@ -6,7 +6,6 @@ request that arrives at a step boundary is in the step that starts there.
 
 from __future__ import annotations
 
-from bisect import insort
 from operator import attrgetter
 from typing import Literal, get_args
 
@@ -14,7 +13,7 @@ from servemark.domain.deployment import EngineConfig
 from servemark.domain.step import StepTime
 from servemark.domain.workload import ArrivalPlan
 from servemark.errors import InputError, UnknownName
-from servemark.simulation.arrivals import NEVER, Arrivals, Bounds, arrivals_of, picoseconds
+from servemark.simulation.arrivals import NEVER, Arrivals, Bounds, ClosedLoop, arrivals_of, picoseconds
 from servemark.simulation.blocks import block_keys
 from servemark.simulation.engine import Replica
 from servemark.simulation.journal import Journal, Played, Visit
@@ -66,7 +65,9 @@ def play(
     bounds = Bounds(requests, NEVER if duration_s is None else picoseconds(duration_s), warmup)
     journal = Journal()
     arrivals = arrivals_of(plan, picoseconds(request_overhead_s), bounds)
-    engines = [Replica(number, step_time, engine, kv_blocks, journal) for number in range(replicas)]
+    engines = [
+        Replica(number, step_time, engine, kv_blocks, journal, arrivals.ended) for number in range(replicas)
+    ]
     _Fleet(arrivals, engines, journal, router).run()
     return Played(
         requests=tuple(sorted(journal.requests, key=attrgetter("index"))),
@@ -83,42 +84,34 @@ class _Fleet:
         self.arrivals = arrivals
         self.replicas = replicas
         self.journal = journal
-        self._router = router
+        self._least_loaded = router == "least-loaded"
         self._routed = 0
 
     def run(self) -> None:
-        """From event to event until nothing is left."""
+        """From arrival to arrival; where the end of a request can bring one, from end to end as well."""
         arrivals, replicas = self.arrivals, self.replicas
-        ends = [NEVER] * len(replicas)
-        while True:
-            now, ready = min(ends), []
-            if arrivals.next_ps < now:
-                now = arrivals.next_ps
-            elif now == NEVER:
-                return
-            else:
-                ready = self._finish(ends, now)
-            while arrivals.next_ps == now:
-                self._arrive(arrivals.pop(), now, ends, ready)
-            for number in ready:
-                ends[number] = replicas[number].start(now)
-                for visit in replicas[number].broken:
-                    arrivals.ended(visit.user, now)
+        closed = isinstance(arrivals, ClosedLoop)
+        now = 0
+        while now != NEVER:
+            if closed:
+                for replica in replicas:
+                    if replica.ready_ps == now:
+                        replica.start()
+            now = arrivals.next_ps
+            if closed:
+                now = min(now, *[replica.end_ps for replica in replicas])
+            for replica in replicas:
+                replica.run(now)
+            while arrivals.next_ps == now != NEVER:
+                self._arrive(arrivals.pop(), now)
 
-    def _finish(self, ends: list[int], now: int) -> list[int]:
-        """End the stretches that end now; returns the replicas, ready to start."""
-        number = ends.index(now)
-        for visit in self.replicas[number].finish():
-            self.arrivals.ended(visit.user, now)
-        ends[number] = NEVER
-        return [number, *self._finish(ends, now)] if now in ends else [number]
-
-    def _arrive(self, visit: Visit, now: int, ends: list[int], ready: list[int]) -> None:
-        """Route a request. The replica's end may move, or it becomes ready to start."""
+    def _arrive(self, visit: Visit, now: int) -> None:
+        """Route a request to a replica, which queues or refuses it."""
         replicas = self.replicas
         number = self._routed % len(replicas)
-        if self._router == "least-loaded":
-            number = min(range(len(replicas)), key=lambda n: replicas[n].in_flight)
+        if self._least_loaded:
+            loads = [replica.in_flight for replica in replicas]
+            number = loads.index(min(loads))
         self._routed += 1
         replica = replicas[number]
         policy, request = replica.scheduler.policy, visit.request
@@ -133,8 +126,3 @@ class _Fleet:
                 request.prefix_blocks, request.prefix_block_tokens, policy.block_size, visit.input_tokens
             )
         replica.accept(visit, now)
-        if replica.end_ps == now:
-            replica.finish()
-        ends[number] = replica.end_ps
-        if replica.end_ps == NEVER and number not in ready:
-            insort(ready, number)
