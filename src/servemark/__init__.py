@@ -9,6 +9,7 @@
 The names below are loaded when first used, so that `import servemark` costs nothing.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -60,3 +61,7 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+if "IPython" in sys.modules:
+    import_module("servemark.faces.notebook").register_if_notebook()

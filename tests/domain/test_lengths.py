@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servemark.domain.lengths import knots_mean, mean_tokens, quantile_tokens, require_length
@@ -53,6 +53,7 @@ def test_quantile_is_linear_in_the_log():
     assert quantile_tokens(length, 1.0) == 10_000
 
 
+@settings(deadline=None)
 @given(st.one_of(lognormals, quantile_lengths()))
 def test_mean_is_the_integral_of_the_quantile_function(length):
     grid = (np.arange(4000) + 0.5) / 4000
@@ -61,6 +62,7 @@ def test_mean_is_the_integral_of_the_quantile_function(length):
     )
 
 
+@settings(deadline=None)
 @given(st.one_of(lognormals, quantile_lengths()), st.floats(0, 1), st.floats(0, 1))
 def test_quantiles_rise(length, one, other):
     low, high = sorted((one, other))
@@ -87,6 +89,7 @@ def test_impossible_lengths_are_refused(length, field):
     assert error.value.path == field
 
 
+@settings(deadline=None)
 @given(quantile_lengths())
 def test_possible_lengths_pass(length):
     require_length(length, path="input")

@@ -101,12 +101,12 @@ async def test_fewer_requests_than_users(truth_url):
 
 
 async def test_open_loop_keeps_its_schedule_whatever_the_server_does(truth_url):
-    """20 requests, one every 20 ms, answered after 300 ms: all are sent before the first has ended."""
+    """20 requests, one every 20 ms, answered after 1 s: all are sent before the first has ended."""
     level = await play(
         truth_url,
         plan(Rate(per_s=50.0, process="constant"), count=20, gap_s=0.02),
         Extent(warmup=4),
-        truth={"first_s": 0.3},
+        truth={"first_s": 1.0},
     )
     by_index = sorted(level.requests, key=lambda each: each.index)
     assert [each.index for each in by_index] == list(range(20))
@@ -114,8 +114,9 @@ async def test_open_loop_keeps_its_schedule_whatever_the_server_does(truth_url):
     start_s = level.start_s
     for each in by_index:
         assert each.scheduled_s == pytest.approx(start_s + each.index * 0.02, abs=1e-5)
-        assert each.scheduled_s <= each.sent_s < each.scheduled_s + 0.25
-    assert level.lag.peak_in_flight >= 12 and level.lag.asked_in_flight is None
+        assert each.sent_s >= each.scheduled_s - 1e-6
+    assert max(each.sent_s for each in by_index) < min(each.end_s for each in by_index)
+    assert (level.lag.peak_in_flight, level.lag.asked_in_flight) == (20, None)
 
 
 async def test_open_loop_stops_with_the_requests_asked_for(truth_url):

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servemark.stats.percentiles import (
@@ -35,6 +35,7 @@ def test_median_of_ten_lies_between_the_second_and_ninth():
     assert quantile_interval(np.arange(1.0, 11.0), 0.5) == (2.0, 9.0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_ranks_cover_with_equal_tails(n, q):
     ranks = quantile_ranks(n, q)
@@ -86,6 +87,7 @@ def test_pooled_quantiles_of_equal_gaps_are_those_of_the_clusters():
     assert none is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_ratio_interval_is_clopper_pearson(hits, misses):
     n = hits + misses

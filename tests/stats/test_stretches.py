@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servemark.domain.run import StepRecord
@@ -38,6 +38,7 @@ def test_two_stretches_by_hand():
     assert stretch_quantiles(columns, [0.5, 0.9]) == pytest.approx([0.02, 0.03])
 
 
+@settings(deadline=None)
 @given(st.lists(step_records(), min_size=1, max_size=15), st.lists(st.floats(0.1, 3), max_size=4))
 @pytest.mark.parametrize("expand", [1, 8, 8192])
 def test_quantiles_are_those_of_the_expanded_steps(expand, steps, gaps):
