@@ -12,7 +12,9 @@ TPOT = Slo(metric="tpot_s", statistic="p95", limit=0.05)
 def level(users, word, *margins):
     """A judged level: margins of TTFT and TPOT."""
     slos = tuple(
-        SloVerdict(slo=slo, value=1.0, verdict=word if margin is None or margin < 0 else "holds", margin=margin)
+        SloVerdict(
+            slo=slo, value=1.0, verdict=word if margin is None or margin < 0 else "holds", margin=margin
+        )
         for slo, margin in zip((TTFT, TPOT), margins, strict=False)
     )
     return Level(

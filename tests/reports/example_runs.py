@@ -164,6 +164,9 @@ def run(levels, slos, **more) -> Run:
         "title": DEPLOYMENT.title, "workload": WORKLOAD, "provenance": PROVENANCE,
         "capacity": capacity_of(levels) if slos else None,
     }  # fmt: skip
+    if "endpoint" in more:
+        # as a measurement calls itself where nobody gave a title
+        defaults["title"] = f"{more['endpoint'].model} at {more['endpoint'].url}"
     return Run(slos=slos, levels=tuple(levels), **(defaults | more))
 
 

@@ -25,7 +25,7 @@ def test_several_subjects_are_named_by_what_differs():
 def test_an_endpoint_joins_the_only_deployment_of_its_model():
     predicted, seen, other = series_of((closed_form(), measured(), tiny_model()))
     assert predicted.subject == seen.subject == "Llama 3.1 8B (bf16) on 1 x L40S"
-    assert other.subject == "servemark-tiny at http://127.0.0.1:8091/v1"
+    assert other.subject == "servemark-tiny on this machine"
     _, _, unsure = series_of((closed_form(), faster_gpu(), measured()))
     assert unsure.subject == "llama-3.1-8b at http://127.0.0.1:8000/v1"
 

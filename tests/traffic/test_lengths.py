@@ -19,7 +19,7 @@ def test_samples_have_the_mean_and_quantiles_stated(length):
     sample = sample_tokens(length, np.random.default_rng(1), 40_000)
     assert sample.mean() == pytest.approx(mean_tokens(length), rel=0.02)
     for q in (0.1, 0.5, 0.9, 0.99):
-        assert np.quantile(sample, q) == pytest.approx(quantile_tokens(length, q), rel=0.04)
+        assert np.quantile(sample, q) == pytest.approx(quantile_tokens(length, q), rel=0.04, abs=1)
 
 
 @pytest.mark.parametrize("length", LENGTHS, ids=lambda each: type(each).__name__)

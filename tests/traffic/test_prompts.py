@@ -35,7 +35,8 @@ def test_as_many_words_as_asked(index, tokens, seed, tokens_per_word):
 @pytest.mark.parametrize("seed", [0, 1, 2**31])
 def test_no_two_prompts_start_alike(seed):
     starts = {
-        tuple(words(synthetic_messages(planned(i, 4), seed=seed))) for i in [*range(20_000), 2**31, 2**32 - 1]
+        tuple(words(synthetic_messages(planned(i, 4), seed=seed)))
+        for i in [*range(20_000), 2**31, 2**32 - 1]
     }
     assert len(starts) == 20_002
 

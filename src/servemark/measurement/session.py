@@ -120,7 +120,7 @@ async def measure_endpoint(
     run = Run(
         origin="measured",
         method="load test",
-        title=title or f"{found.model} at {found.url}",
+        title=title or _title(found),
         endpoint=_endpoint(found, server_note, settings, credentials.redact(_json(extra_body))),
         workload=workload,
         slos=tuple(slos),

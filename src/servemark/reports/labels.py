@@ -102,9 +102,5 @@ def level_at(run: Run, load: Load | None) -> Level | None:
 
 
 def subject_title(run: Run) -> str:
-    """What the run is about: the deployment, else the endpoint's model, else the run's own title."""
-    if run.deployment is not None:
-        return run.deployment.title
-    if run.endpoint is not None:
-        return f"{run.endpoint.model} at {run.endpoint.url}"
-    return run.title
+    """What the run is about: the deployment, else what the run calls itself."""
+    return run.deployment.title if run.deployment is not None else run.title

@@ -20,7 +20,7 @@ _NAME = re.compile(rf"(?:^|[_-])(?:api)?{_SECRET}$", re.I)
 
 
 def without_secrets(run: Run) -> Run:
-    """The same run with keys, tokens and passwords in command line, address and settings hidden."""
+    """The same run with keys, tokens and passwords in title, command line, address and settings hidden."""
     provenance = msgspec.structs.replace(run.provenance, command=hide_secrets(run.provenance.command))
     endpoint = run.endpoint
     if endpoint is not None:
@@ -29,7 +29,9 @@ def without_secrets(run: Run) -> Run:
             for name, value in endpoint.settings.items()
         }
         endpoint = msgspec.structs.replace(endpoint, url=hide_secrets(endpoint.url), settings=settings)
-    return msgspec.structs.replace(run, provenance=provenance, endpoint=endpoint)
+    return msgspec.structs.replace(
+        run, title=hide_secrets(run.title), provenance=provenance, endpoint=endpoint
+    )
 
 
 def hide_secrets(text: str) -> str:

@@ -33,8 +33,8 @@ class Replica:
     """
 
     __slots__ = (
-        "_costs", "_ended", "_first_ps", "_free", "_journal", "_paused", "_prompts", "_rise_ps", "_start_ps",
-        "_step_time", "_steps", "_waiting", "end_ps", "in_flight", "number", "ready_ps", "scheduler",
+        "_costs", "_ended", "_first_ps", "_journal", "_paused", "_prompts", "_rise_ps", "_start_ps",
+        "_step_time", "_steps", "_used", "_waiting", "end_ps", "in_flight", "number", "ready_ps", "scheduler",
     )  # fmt: skip
 
     def __init__(
@@ -64,8 +64,8 @@ class Replica:
         self._start_ps = self._first_ps = self._rise_ps = 0
         self._steps = 1
         """Steps of the stretch: the first lasts `_first_ps`, each next one `_rise_ps` longer."""
-        self._waiting = self._free = 0
-        """Requests in the queue and free blocks when it started."""
+        self._waiting = self._used = 0
+        """Requests in the queue and blocks in use when it started."""
 
     def accept(self, visit: Visit, now_ps: int) -> None:
         """Queue a request; in a stretch that it could join, end the stretch at the next boundary."""
@@ -99,7 +99,7 @@ class Replica:
             self._interrupt(now_ps)
         self.ready_ps = NEVER
         self._waiting = len(scheduler.waiting)
-        self._free = scheduler.pool.free
+        self._used = scheduler.pool.total - scheduler.pool.free
         if prompts:
             self._steps, self._rise_ps = 1, 0
             self._first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
@@ -138,7 +138,7 @@ class Replica:
                 decodes=decodes,
                 prefill_tokens=prefill_tokens,
                 waiting=self._waiting,
-                kv_used_ratio=1 - self._free / scheduler.pool.total,
+                kv_used_ratio=self._used / scheduler.pool.total,
             )
         )
         for visit in done:

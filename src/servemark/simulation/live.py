@@ -133,7 +133,7 @@ class LiveReplica:
     def kv_used_ratio(self) -> float:
         """Share of the KV blocks that are taken."""
         pool = self._scheduler.pool
-        return 1 - pool.free / pool.total
+        return (pool.total - pool.free) / pool.total
 
     @property
     def preemptions(self) -> int:
