@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# shared machines are slow at times: an example may take as long as it takes
+settings.register_profile("servemark", deadline=None)
+settings.load_profile("servemark")
 
 
 def _module(name):

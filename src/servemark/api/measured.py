@@ -13,13 +13,12 @@ from servemark.api.listing import DEFAULT_RUNS
 from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_amount, parse_duration, parse_slos
 from servemark.api.workloads import workload_and_loads
+from servemark.client.credentials import API_KEY_VARIABLE
 from servemark.domain.exchange import Item
 from servemark.domain.run import Run
 from servemark.errors import InputError
 from servemark.load.progress import Progress
 from servemark.measurement.session import DEFAULT_TIMEOUT_S, measure_endpoint
-
-API_KEY_VARIABLES = ("SERVEMARK_API_KEY", "OPENAI_API_KEY")
 
 
 def measure(
@@ -73,7 +72,7 @@ def measure(
         timeout: after which a request counts as timed out.
         header: extra header as "Name: value"; may be repeated.
         body: extra fields of every request body, as JSON.
-        api_key_file: file with the API key (default: $SERVEMARK_API_KEY or $OPENAI_API_KEY).
+        api_key_file: file with the API key (default: $SERVEMARK_API_KEY).
         title: of the report.
         seed: the same seed gives the same requests.
         runs: folder that keeps the run; it is written as the run goes.
@@ -127,7 +126,7 @@ def measure(
 
 def _api_key(file: Path | None) -> str | None:
     if file is None:
-        return next((key for name in API_KEY_VARIABLES if (key := os.environ.get(name))), None)
+        return os.environ.get(API_KEY_VARIABLE) or None
     try:
         key = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from servemark.api.listing import DEFAULT_RUNS
+from servemark.capacity.answer import capacity_of
 from servemark.domain.run import Run
 from servemark.reports.page import Report
 from servemark.reports.sections import compose
 from servemark.reports.writing import check_output, write_report
 from servemark.stats.summary import summarise
+from servemark.stats.verdicts import judge
 from servemark.store.folders import load_run
 
 
@@ -30,11 +34,17 @@ def report(
     """
     if output is not None:
         check_output(Path(output))
-    loaded = [
-        load_run(Path(runs), r, summarise=summarise) if isinstance(r, str) else r
-        for r in references or ("last",)
-    ]
+    loaded = [_stored(Path(runs), r) if isinstance(r, str) else r for r in references or ("last",)]
     composed = compose(loaded, title=title)
     if output is not None:
         write_report(composed, Path(output))
     return composed
+
+
+def _stored(runs: Path, reference: str) -> Run:
+    """A stored run; the level that a crash cut short is summarised and judged from its rows."""
+    run = load_run(runs, reference, summarise=summarise)
+    if not run.slos or all(level.verdict for level in run.levels):
+        return run
+    levels = tuple(level if level.verdict else judge(level, run.slos) for level in run.levels)
+    return msgspec.structs.replace(run, levels=levels, capacity=capacity_of(levels))

@@ -78,3 +78,5 @@ METRICS: Final[dict[str, Metric]] = {
     )
 }  # fmt: skip
 STATISTICS: Final = ("mean", "p50", "p95", "p99")
+QUANTILES: Final[dict[str, float]] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""The statistics that are quantiles."""

@@ -248,6 +248,12 @@ class _Session:
             self._writer.sample(len(self._levels), sample)
 
 
+def _title(found: Preflight) -> str:
+    if found.health.twin and found.health.deployment:
+        return f"The twin of {found.health.deployment}"
+    return f"{found.model} at {found.url}"
+
+
 def _endpoint(
     found: Preflight, server_note: str, settings: Mapping[str, str] | None, extra_body: str
 ) -> Endpoint:

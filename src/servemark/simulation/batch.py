@@ -9,13 +9,11 @@ same steps, so one counter per remainder (`phases`) tells the blocks due in any 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from servemark.simulation.sequence import Sequence
 
 S = TypeVar("S", bound=Sequence)
-_SERIAL_BITS: Final = 40
-_SERIAL_MASK: Final = (1 << _SERIAL_BITS) - 1
 
 
 class Batch(Generic[S]):
@@ -26,7 +24,9 @@ class Batch(Generic[S]):
         grows: False when members hold all their blocks from the start.
     """
 
-    __slots__ = ("_finishes", "_grows", "_phases", "_serial", "_size", "context_tokens", "members", "step")
+    __slots__ = (
+        "_due", "_finishes", "_grows", "_phases", "_serial", "_size", "context_tokens", "members", "step",
+    )  # fmt: skip
 
     def __init__(self, block_size: int, *, grows: bool) -> None:
         self.step = 0
@@ -40,32 +40,46 @@ class Batch(Generic[S]):
         self._grows = grows
         self._phases = [0] * (2 * block_size)
         """Written twice over, so that a slice of it never wraps round."""
+        self._due: dict[int, list[int]] = {}
+        """Value of the step counter -> serials of the members that are done then."""
         self._finishes: list[int] = []
-        """Heap of `finish << bits | serial`; entries of members that left early are stale."""
+        """Heap of the keys of `_due`; keys that are gone are stale."""
 
     def join(self, seq: S) -> None:
         """A sequence whose tokens so far are computed, but for the one just sampled."""
-        self._serial = serial = self._serial + 1
-        seq.serial = serial
+        self._serial = seq.serial = serial = self._serial + 1
         seq.finish = finish = self.step + seq.output_tokens - seq.generated
         self.members[serial] = seq
         self.context_tokens += seq.computed
         if self._grows:
-            phase = (self.step - seq.computed) % self._size
-            self._phases[phase] += 1
-            self._phases[phase + self._size] += 1
-        heappush(self._finishes, finish << _SERIAL_BITS | serial)
+            self._count(seq.computed, 1)
+        if finish in self._due:
+            self._due[finish].append(serial)
+        else:
+            self._due[finish] = [serial]
+            heappush(self._finishes, finish)
 
     def remove(self, seq: S) -> None:
-        """Take a member out; brings its `generated` and `computed` up to date."""
+        """Take a member out before it is done; brings its `generated` and `computed` up to date."""
+        due = self._due[seq.finish]
+        due.remove(seq.serial)
+        if not due:
+            del self._due[seq.finish]
+        self._leave(seq)
+
+    def _leave(self, seq: S) -> None:
         del self.members[seq.serial]
         seq.generated = seq.output_tokens - (seq.finish - self.step)
         seq.computed = computed = seq.input_tokens + seq.generated - 1
         self.context_tokens -= computed
         if self._grows:
-            phase = (self.step - computed) % self._size
-            self._phases[phase] -= 1
-            self._phases[phase + self._size] -= 1
+            self._count(computed, -1)
+
+    def _count(self, context_tokens: int, members: int) -> None:
+        """So many members more with this context."""
+        phase = (self.step - context_tokens) % self._size
+        self._phases[phase] += members
+        self._phases[phase + self._size] += members
 
     def newest(self) -> S:
         """The member admitted last."""
@@ -76,12 +90,11 @@ class Batch(Generic[S]):
         self.step = step = self.step + steps
         self.context_tokens += steps * len(self.members)
         heap = self._finishes
-        done: list[S] = []
-        while heap and heap[0] >> _SERIAL_BITS <= step:
-            seq = self.members.get(heappop(heap) & _SERIAL_MASK)
-            if seq is not None:
-                self.remove(seq)
-                done.append(seq)
+        if not heap or heap[0] > step:
+            return []
+        done = [self.members[serial] for serial in self._due.pop(heappop(heap), ())]
+        for seq in done:
+            self._leave(seq)
         return done
 
     def blocks_due(self, steps: int = 1) -> int:
@@ -97,13 +110,13 @@ class Batch(Generic[S]):
 
     def steps_alike(self, blocks: int) -> int:
         """Steps until the next member is done, or until `blocks` blocks are used up."""
-        heap, members, size = self._finishes, self.members, self._size
-        while heap[0] & _SERIAL_MASK not in members:
+        heap, members, size = self._finishes, len(self.members), self._size
+        while heap[0] not in self._due:
             heappop(heap)
-        most = (heap[0] >> _SERIAL_BITS) - self.step
-        if len(members) * (most // size + 1) <= blocks or not self._grows:
+        most = heap[0] - self.step
+        if members * (most // size + 1) <= blocks or not self._grows:
             return most
-        cycles, left = divmod(blocks, len(members))
+        cycles, left = divmod(blocks, members)
         steps = cycles * size
         at = self.step % size
         while steps < most and self._phases[at] <= left:

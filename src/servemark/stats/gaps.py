@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from servemark.domain.metrics import QUANTILES
 from servemark.domain.run import Distribution, RequestRecord, StepRecord
 from servemark.stats.percentiles import (
     interval_probabilities,
@@ -21,7 +22,6 @@ from servemark.stats.percentiles import (
 from servemark.stats.stretches import gap_stretches, gap_total, stretch_mean, stretch_quantiles
 
 Floats = NDArray[np.float64]
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _CLOCK_S = 1e-9
 """Stamps and step starts closer than this are the same moment."""
 
@@ -42,7 +42,7 @@ def gap_distribution(complete: Sequence[RequestRecord], steps: Sequence[StepReco
     ordered = np.sort(np.concatenate([np.diff(each) for each in stamps]))
     totals = np.array([each[-1] - each[0] for each in stamps])
     counts = np.array([len(each) - 1.0 for each in stamps])
-    values, intervals = pooled_quantiles(ordered, list(_QUANTILES.values()), len(stamps))
+    values, intervals = pooled_quantiles(ordered, list(QUANTILES.values()), len(stamps))
     return _distribution(
         len(ordered), float(ordered.mean()), pooled_mean_interval(totals, counts), values, intervals
     )
@@ -56,7 +56,7 @@ def _simulated(complete: Sequence[RequestRecord], steps: Sequence[StepRecord]) -
     several = [each for each in complete if each.output_tokens > 1]
     totals = np.array([(each.last_token_s or 0.0) - (each.first_token_s or 0.0) for each in several])
     counts = np.array([each.output_tokens - 1.0 for each in several])
-    levels = np.array(list(_QUANTILES.values()))
+    levels = np.array(list(QUANTILES.values()))
     independent = min(len(several), int(stretches.steps.sum()))
     probabilities, ranked = interval_probabilities(levels, independent)
     found = stretch_quantiles(stretches, [*levels.tolist(), *probabilities.tolist()])
@@ -79,8 +79,8 @@ def _distribution(
     return Distribution(
         n=n,
         mean=mean,
-        ci={"mean": mean_ci, **dict(zip(_QUANTILES, intervals, strict=True))},
-        **dict(zip(_QUANTILES, values, strict=True)),
+        ci={"mean": mean_ci, **dict(zip(QUANTILES, intervals, strict=True))},
+        **dict(zip(QUANTILES, values, strict=True)),
     )
 
 

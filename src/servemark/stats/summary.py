@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from servemark.domain.metrics import QUANTILES
 from servemark.domain.run import (
     OUTCOMES,
     CpuShare,
@@ -21,8 +22,6 @@ from servemark.domain.workload import Load
 from servemark.stats.gaps import gap_distribution, worst_gaps
 from servemark.stats.percentiles import mean_interval, quantile_interval, ratio_interval
 from servemark.stats.windows import output_tokens_per_s, requests_per_s, steady_window
-
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def summarise(
@@ -46,7 +45,9 @@ def summarise(
     Args:
         load: what was asked for.
         requests: every request, warm-up included.
-        steps: engine steps of a simulated level; gaps and throughput then come from these.
+        steps: engine steps of a simulated level; gaps and throughput then come from these. Steps before
+            the first measured request are no gaps of the level; a warm-up request still in flight after
+            that leaves its last gaps in.
         lag: the instrument's own error.
         cpu: cores kept busy by client and engine.
         samples: board samples.
@@ -94,8 +95,8 @@ def describe(values: NDArray[np.float64]) -> Distribution:
     if not len(values):
         return Distribution(n=0)
     ordered = np.sort(values)
-    points = dict(zip(_QUANTILES, np.quantile(ordered, list(_QUANTILES.values())).tolist(), strict=True))
-    intervals = {name: quantile_interval(ordered, q) for name, q in _QUANTILES.items()}
+    points = dict(zip(QUANTILES, np.quantile(ordered, list(QUANTILES.values())).tolist(), strict=True))
+    intervals = {name: quantile_interval(ordered, q) for name, q in QUANTILES.items()}
     return Distribution(
         n=len(ordered),
         mean=float(ordered.mean()),

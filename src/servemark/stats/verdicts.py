@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from servemark.domain.capacity import SloVerdict, Verdict, VerdictWord
-from servemark.domain.metrics import METRICS
+from servemark.domain.metrics import METRICS, QUANTILES
 from servemark.domain.run import Distribution, Level
 from servemark.domain.workload import Slo
 from servemark.errors import UnknownName
 from servemark.units import format_seconds
 
 _TAIL = 0.025
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _MEASURED_FROM_SENDING = ("ttft_s", "ttft_scheduled_s", "e2e_s", "e2e_scheduled_s")
 """These begin at a moment the client chose, so its lag can only make them too long."""
 
@@ -45,9 +44,9 @@ def requests_needed(statistic: str) -> int:
     An order statistic lies above the q-quantile with 97.5 % only if q^n <= 2.5 %, below it only if
     (1 - q)^n <= 2.5 %: 6 for p50, 72 for p95, 368 for p99. A mean needs 2, a whole level 1.
     """
-    if statistic not in _QUANTILES:
+    if statistic not in QUANTILES:
         return 2 if statistic == "mean" else 1
-    q = _QUANTILES[statistic]
+    q = QUANTILES[statistic]
     return math.ceil(math.log(_TAIL) / math.log(max(q, 1 - q)))
 
 
