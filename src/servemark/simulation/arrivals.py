@@ -12,6 +12,8 @@ from servemark.units import PS_PER_S
 
 NEVER: Final = 1 << 100
 """A time after all others, in picoseconds."""
+IDLE: Final = NEVER + 1
+"""The end of no stretch: not even reached at `NEVER`."""
 
 
 def picoseconds(value_s: float) -> int:

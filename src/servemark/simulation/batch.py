@@ -90,11 +90,12 @@ class Batch(Generic[S]):
         self.step = step = self.step + steps
         self.context_tokens += steps * len(self.members)
         heap = self._finishes
-        if not heap or heap[0] > step:
-            return []
-        done = [self.members[serial] for serial in self._due.pop(heappop(heap), ())]
-        for seq in done:
-            self._leave(seq)
+        done: list[S] = []
+        while heap and heap[0] <= step:
+            for serial in self._due.pop(heappop(heap), ()):
+                seq = self.members[serial]
+                self._leave(seq)
+                done.append(seq)
         return done
 
     def blocks_due(self, steps: int = 1) -> int:

@@ -14,7 +14,7 @@ from math import sqrt
 from servemark.domain.deployment import EngineConfig
 from servemark.domain.run import StepRecord
 from servemark.domain.step import DecodeCost, StepTime
-from servemark.simulation.arrivals import NEVER
+from servemark.simulation.arrivals import IDLE, NEVER
 from servemark.simulation.journal import Journal, Visit
 from servemark.simulation.scheduler import Scheduler
 from servemark.units import PS_PER_S
@@ -52,8 +52,8 @@ class Replica:
         """Requests here, running or waiting: what a router balances."""
         self.ready_ps = NEVER
         """When the next stretch is due to start; NEVER in a stretch, or without work."""
-        self.end_ps = NEVER
-        """When the stretch ends; NEVER between stretches."""
+        self.end_ps = IDLE
+        """When the stretch ends; IDLE between stretches."""
         self._step_time = step_time
         self._journal = journal
         self._ended = ended
@@ -72,7 +72,7 @@ class Replica:
         scheduler = self.scheduler
         scheduler.waiting.append(visit)
         self.in_flight += 1
-        if self.end_ps == NEVER:
+        if self.end_ps == IDLE:
             self.ready_ps = now_ps
         elif (
             self._steps > 1
@@ -84,7 +84,7 @@ class Replica:
     def run(self, until_ps: int) -> None:
         """Everything that happens before `until_ps`, and the end of a stretch at that moment."""
         while True:
-            if self.end_ps <= until_ps and self.end_ps != NEVER:
+            if self.end_ps <= until_ps:
                 self.finish()
             if self.ready_ps >= until_ps:
                 return
@@ -94,12 +94,13 @@ class Replica:
         """Begin the next stretch, if there is anything to do."""
         scheduler = self.scheduler
         now_ps = self._start_ps = self.ready_ps
+        self.ready_ps = NEVER
         self._prompts = prompts = scheduler.schedule()
         if scheduler.preempted or scheduler.broken:
             self._interrupt(now_ps)
-        self.ready_ps = NEVER
+        pool = scheduler.pool
         self._waiting = len(scheduler.waiting)
-        self._used = scheduler.pool.total - scheduler.pool.free
+        self._used = pool.total - pool.free
         if prompts:
             self._steps, self._rise_ps = 1, 0
             self._first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
@@ -112,11 +113,12 @@ class Replica:
 
     def finish(self) -> None:
         """The stretch is over: hand out its tokens."""
-        scheduler, prompts, end_ps, steps = self.scheduler, self._prompts, self.end_ps, self._steps
+        scheduler, end_ps, steps, first_ps = self.scheduler, self.end_ps, self._steps, self._first_ps
         decodes, prefill_tokens = len(scheduler.batch.members), 0
-        if prompts:
-            prefill_tokens = sum([tokens for _, tokens in prompts])
-            complete, done = scheduler.prefilled(prompts)
+        if self._prompts:
+            for _, tokens in self._prompts:
+                prefill_tokens += tokens
+            complete, done = scheduler.prefilled(self._prompts)
             for visit in complete:
                 if visit.stalled_ps is None:
                     visit.first_ps = end_ps
@@ -127,26 +129,27 @@ class Replica:
             done = scheduler.decoded(steps)
         if self._paused:
             decodes = self._resume(end_ps, decodes)
-        first_s = self._first_ps / PS_PER_S
+        first_s = first_ps / PS_PER_S
         self._journal.steps.append(
             StepRecord(
                 replica=self.number,
                 start_s=self._start_ps / PS_PER_S,
                 count=steps,
                 first_s=first_s,
-                last_s=(self._first_ps + self._rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
+                last_s=(first_ps + self._rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
                 decodes=decodes,
                 prefill_tokens=prefill_tokens,
                 waiting=self._waiting,
                 kv_used_ratio=self._used / scheduler.pool.total,
             )
         )
-        for visit in done:
-            self._journal.answered(visit, self.number, end_ps)
-            self._ended(visit.user, end_ps)
-        self.in_flight -= len(done)
         self.ready_ps = end_ps
-        self.end_ps = NEVER
+        self.end_ps = IDLE
+        if done:
+            self.in_flight -= len(done)
+            for visit in done:
+                self._journal.answered(visit, self.number, end_ps)
+                self._ended(visit.user, end_ps)
 
     def _stretch(self) -> int:
         """As many decode steps as stay alike; returns their duration."""
@@ -183,8 +186,7 @@ class Replica:
         """Shorten the stretch to the fewest steps that reach `now_ps`: a float guess, then corrected."""
         first_ps, rise_ps, passed_ps = self._first_ps, self._rise_ps, now_ps - self._start_ps
         linear = first_ps - rise_ps / 2
-        steps = int(2 * passed_ps / (linear + sqrt(linear * linear + 2.0 * rise_ps * passed_ps)))
-        steps = max(1, min(steps, self._steps))
+        steps = int(2 * passed_ps / (linear + sqrt(linear * linear + 2.0 * rise_ps * passed_ps))) or 1
         lasts_ps = steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
         while lasts_ps < passed_ps:
             lasts_ps += first_ps + rise_ps * steps

@@ -63,15 +63,16 @@ class Scheduler(Generic[S]):
         """
         if self.preempted or self.broken:
             self.preempted, self.broken = [], []
+        batch = self.batch
+        if not self.waiting and self.partial is None and len(batch.members) <= self.pool.free:
+            return []
         prompts: list[tuple[S, int]] = []
         if not self.chunked:
             self._admit(prompts, self._budget)
             if prompts:
                 return prompts
-        batch = self.batch
-        if len(batch.members) > self.pool.free:
-            while batch.blocks_due() > self.pool.free:
-                self._make_room()
+        while batch.blocks_due() > self.pool.free:
+            self._make_room()
         if not self.waiting and self.partial is None:
             return prompts
         due = batch.blocks_due()
