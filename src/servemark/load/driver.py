@@ -164,7 +164,9 @@ class _Level:
                 raise self._error
             on_progress(self._progress())
             now_s = self.clock.now_s()
-            if self._over(now_s) and (self.in_flight == 0 or self._grace_over(now_s)):
+            # started, not in flight: a request that has just been spawned is on its way
+            ended = len(self.records) >= self._started
+            if self._over(now_s) and (ended or self._grace_over(now_s)):
                 self.cut = self._measured_in_flight
                 return
 

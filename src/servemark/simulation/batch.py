@@ -52,7 +52,9 @@ class Batch(Generic[S]):
         self.members[serial] = seq
         self.context_tokens += seq.computed
         if self._grows:
-            self._count(seq.computed, 1)
+            phase = (self.step - seq.computed) % self._size
+            self._phases[phase] += 1
+            self._phases[phase + self._size] += 1
         if finish in self._due:
             self._due[finish].append(serial)
         else:
@@ -73,13 +75,9 @@ class Batch(Generic[S]):
         seq.computed = computed = seq.input_tokens + seq.generated - 1
         self.context_tokens -= computed
         if self._grows:
-            self._count(computed, -1)
-
-    def _count(self, context_tokens: int, members: int) -> None:
-        """So many members more with this context."""
-        phase = (self.step - context_tokens) % self._size
-        self._phases[phase] += members
-        self._phases[phase + self._size] += members
+            phase = (self.step - computed) % self._size
+            self._phases[phase] -= 1
+            self._phases[phase + self._size] -= 1
 
     def newest(self) -> S:
         """The member admitted last."""

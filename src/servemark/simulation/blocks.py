@@ -31,13 +31,15 @@ def block_keys(
     """
     size = prefix_block_tokens
     known = min(len(prefix_blocks) * size, input_tokens) // block_size
-    if size % block_size:
+    parts, rest = divmod(size, block_size)
+    if rest:
         ends = range(block_size - 1, known * block_size, block_size)
         return [prefix_blocks[end // size] * size + end % size for end in ends]
     keys: list[int] = []
     for prefix in prefix_blocks:
-        keys.extend(range(prefix * size + block_size - 1, (prefix + 1) * size, block_size))
-    return keys[:known]
+        keys.extend(range(prefix * parts, (prefix + 1) * parts))
+    del keys[known:]
+    return keys
 
 
 class _Run:

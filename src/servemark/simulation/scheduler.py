@@ -200,25 +200,25 @@ class Scheduler(Generic[S]):
                 budget, room = self._budget, self.max_num_seqs
                 continue
             waiting.popleft()
-            self._seat(seq, hits, need)
+            if hits:
+                self._reuse(seq, hits)
+            self.pool.take(need)
+            if policy.reserves:
+                seq.reserved = hits + need
             if seq.keys:
                 self._register(seq, seq.computed + tokens)
+            if policy.caches and not seq.preemptions:
+                seq.cached = seq.computed
+                self.prefix_queries += seq.input_tokens
+                self.prefix_hits += seq.computed
             prompts.append((seq, tokens))
             budget -= tokens
 
-    def _seat(self, seq: S, hits: int, need: int) -> None:
-        """Give a sequence its first blocks: `hits` from the prefix cache and `need` others."""
-        if hits:
-            self.pool.hold(seq.keys[:hits])
-            seq.held = hits
-            seq.computed = hits * self._size
-        self.pool.take(need)
-        if self.policy.reserves:
-            seq.reserved = hits + need
-        if self.policy.caches and not seq.preemptions:
-            seq.cached = seq.computed
-            self.prefix_queries += seq.input_tokens
-            self.prefix_hits += seq.computed
+    def _reuse(self, seq: S, hits: int) -> None:
+        """Give a sequence the blocks of its first `hits` keys from the prefix cache."""
+        self.pool.hold(seq.keys[:hits])
+        seq.held = hits
+        seq.computed = hits * self._size
 
     def _register(self, seq: S, computed: int) -> None:
         """Make the prompt blocks findable that are full once `computed` tokens are in the cache."""
