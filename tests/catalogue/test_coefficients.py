@@ -112,3 +112,20 @@ def test_every_shipped_row_is_sane_sourced_and_dated(each):
         fitted = getattr(each, name)
         assert 0 < fitted.relative_error < 5
         assert 0 <= fitted.value <= (1.5 if name.endswith("efficiency") else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "origin"),
+    [
+        ("t4", "a100-pcie-80gb"),  # 7.5 is nearer to 8.0 than to 9.0 or 10.0
+        ("v100-sxm-16gb", "a100-sxm-40gb"),
+        ("a10", "a100-pcie-80gb"),
+        ("rtx-6000-ada", "l40s"),  # the same chip, accumulating at full rate as a GeForce does not
+        ("rtx-5090", "rtx-pro-6000-server"),
+        ("rtx-4080", "rtx-4090"),
+        ("h100-pcie", "h100-sxm"),
+        ("mi300x", "generic prior"),
+    ],
+)
+def test_the_shipped_table_lends_from_the_gpu_most_alike(gpu, origin):
+    assert (find(gpu).inherited_from or "").startswith(origin)

@@ -99,7 +99,7 @@ def test_every_number_is_sane(gpu):
     assert 50 <= gpu.tdp_w <= 1300
     assert gpu.launch >= "2017"
     dense = gpu.dense_flop_per_s
-    assert set(dense) <= {"fp16", "bf16", "fp8", "int8", "fp4"}
+    assert set(dense) <= {"fp32", "fp16", "bf16", "fp8", "int8", "fp4"}
     assert 50e12 <= dense["fp16"] <= 2500e12
     ridge = dense["fp16"] / gpu.bandwidth_bytes_per_s
     assert 70 < ridge < 425  # FLOPs per byte

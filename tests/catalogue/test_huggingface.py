@@ -55,6 +55,48 @@ def test_falcon_7b_has_one_norm_and_one_key_value_head():
     assert model.groups[0].attention.kv_heads == 1
 
 
+@pytest.mark.parametrize(
+    ("published", "config"),
+    [
+        # counts of the checkpoints' pages: Command R, StarCoder2 7B, StableLM 2 1.6B, InternLM2 7B, DistilBERT
+        (34_980_831_232, {"model_type": "cohere", "hidden_size": 8192, "intermediate_size": 22528,
+                          "num_attention_heads": 64, "num_hidden_layers": 40, "vocab_size": 256000}),
+        (7_173_923_840, {"model_type": "starcoder2", "hidden_size": 4608, "intermediate_size": 18432,
+                         "num_attention_heads": 36, "num_key_value_heads": 4, "num_hidden_layers": 32,
+                         "use_bias": True, "vocab_size": 49152}),
+        (1_644_515_328, {"model_type": "stablelm", "hidden_size": 2048, "intermediate_size": 5632,
+                         "num_attention_heads": 32, "num_hidden_layers": 24, "use_qkv_bias": True,
+                         "vocab_size": 100352}),
+        (7_737_708_544, {"model_type": "internlm2", "bias": False, "hidden_size": 4096,
+                         "intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8,
+                         "num_hidden_layers": 32, "vocab_size": 92544}),
+        (66_362_880, {"model_type": "distilbert", "dim": 768, "hidden_dim": 3072, "n_heads": 12,
+                      "n_layers": 6, "vocab_size": 30522, "max_position_embeddings": 512}),
+    ],
+)  # fmt: skip
+def test_models_outside_the_catalogue_match_their_published_count(published, config):
+    model = parse_config({"max_position_embeddings": 4096, **config}, key="x", name="x")
+    assert model.params == published
+
+
+def test_llama_4_mixes_dense_and_routed_layers_and_attends_in_chunks():
+    text = {
+        **TINY, "model_type": "llama4_text", "num_hidden_layers": 4, "max_position_embeddings": 10**6,
+        "intermediate_size_mlp": 32, "interleave_moe_layer_step": 2, "num_local_experts": 4,
+        "num_experts_per_tok": 1, "attention_chunk_size": 1024,
+    }  # fmt: skip
+    model = parse_config({"model_type": "llama4", "text_config": text}, key="x", name="x")
+    kinds = [(g.count, g.attention.window_tokens, type(g.feedforward).__name__) for g in model.groups]
+    assert kinds == [(2, 1024, "Dense"), (1, 1024, "Moe"), (1, None, "Moe")]
+    dense, moe = model.groups[0].feedforward, model.groups[1].feedforward
+    assert (dense.intermediate, moe.intermediate, moe.shared_intermediate) == (32, 16, 16)
+
+
+def test_an_embedding_narrower_than_the_model_is_refused():
+    with pytest.raises(InputError, match=r"config\.json: word_embed_proj_dim: expected .* 8, found 4"):
+        parse(model_type="opt", word_embed_proj_dim=4)
+
+
 def test_the_text_part_of_a_multimodal_config_counts():
     nested = {"model_type": "mistral3", "text_config": {**TINY, "model_type": "mistral"}}
     assert parse_config(nested, key="tiny", name="Tiny").params == parse().params

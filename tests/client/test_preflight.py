@@ -188,6 +188,15 @@ async def test_a_list_of_models_is_not_needed_where_the_model_is_named():
     assert f"expected an LLM endpoint, with chat completions at {root}/v1/chat/completions" in str(error)
 
 
+async def test_a_key_that_the_server_echoes_is_not_repeated():
+    async def echo(request):
+        return web.json_response({"detail": f"what is {request.headers['Authorization']}?"}, status=500)
+
+    async with server(models=echo) as (url, _):
+        with pytest.raises(EndpointError, match=r"HTTP 500: what is Bearer \*\*\*\?"):
+            await check_endpoint(f"{url}/v1", credentials=Credentials("sk-secret-0123"), messages=MESSAGES)
+
+
 async def test_unauthorized_names_the_variable_and_not_the_key():
     denied = reply({"error": {"message": "wrong key sk-test-0123456789"}}, status=401)
     credentials = Credentials("sk-test-0123456789")

@@ -153,6 +153,26 @@ async def test_a_stale_connection_is_retried_once_on_a_fresh_one(truth_url):
     assert after.outcome == "complete" and not after.retried
 
 
+async def test_connections_are_not_taken_again_from_a_server_that_does_not_keep_them(truth_url):
+    async with StreamingClient(truth_url, Clock()) as client:
+        records = [await client.send(prepared(index=i, fault="die_if_reused"), 0.0) for i in range(12)]
+    assert [each.outcome for each in records] == ["complete"] * 12
+    # every other one takes the connection of the one before it, until three of those were dead
+    assert [each.index for each in records if each.retried] == [1, 3, 5]
+    assert not client.keeps_alive
+    assert client.notes == (
+        "the server closes kept-alive connections unannounced: after 3 such, each request took a fresh one",
+    )
+
+
+async def test_a_few_dead_connections_among_many_are_no_habit(truth_url):
+    async with StreamingClient(truth_url, Clock()) as client:
+        for i in range(60):
+            fault = "die_if_reused" if i in (20, 40, 55) else None
+            await client.send(prepared(asked=1, index=i, fault=fault), 0.0)
+    assert client.keeps_alive and client.notes == ()
+
+
 async def test_a_retry_that_fails_too_is_a_failure(truth_url):
     record = await send(truth_url, fault="die", times=1)
     assert (record.outcome, record.retried) == ("transport", False)

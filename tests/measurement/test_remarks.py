@@ -64,7 +64,7 @@ def test_what_the_server_did_otherwise_than_asked():
 def test_chunks_that_came_in_one_read():
     assert remarks(record(0, chunk_s=(0.1, 0.1, 0.2, 0.3, 0.4, 0.5))) == ()  # 1 of 5 gaps
     assert remarks(record(0, chunk_s=(0.1, 0.1, 0.2, 0.2, 0.3))) == (
-        "50.0 % of the chunks were read together with the one before: their ITL reads 0",
+        "50.0 % of the chunks were read together with the one before: their ITL reads 0, TPOT is right",
     )
 
 

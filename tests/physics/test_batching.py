@@ -70,6 +70,27 @@ def test_equal_answers_keep_users_together():
     assert neighbours(demand(in_phase=1.0, cohorts=1.0), ROOM, 7.0).busy_ratio == 0
 
 
+def test_prompts_that_fill_every_step_set_the_pace(cost):
+    # 32 users, 512 tokens each, answers of one token: a step of 2,048 tokens ends four requests
+    room = ROOM._replace(max_step_tokens=2048.0)
+    step_s = step_seconds(cost, 0, 0, 2048, 2048 * 513 / 2, 4)
+    balance = closed_loop(cost, demand(512.0, 1.0, in_phase=1.0, cohorts=1.0), room, 32.0, 0.0)
+    assert balance.requests_per_s == pytest.approx(4 / step_s, rel=1e-3)
+    assert balance.residence.total_s + balance.residence.entry_s == pytest.approx(8 * step_s, rel=1e-3)
+    # with 8 tokens to decode the budget carries 4,007 tokens a request, decodes among them
+    long = closed_loop(cost, demand(4000.0, 8.0, in_phase=1.0, cohorts=1.0), room, 32.0, 0.0)
+    full_s = step_seconds(cost, 4, 4 * 4004, 2044, 2044 * 4001 / 2, 1.5)
+    assert long.requests_per_s == pytest.approx(2048 / 4007 / full_s, rel=0.02)
+
+
+@given(st.sampled_from((1, 2, 8, 32, 128)), st.floats(1.0, 30000.0), st.floats(1.0, 300.0), st.booleans())
+def test_no_load_computes_more_than_the_tensor_cores(cost, users, inputs, outputs, together):
+    load = demand(inputs, outputs, overhead_s=0.004, in_phase=1.0, cohorts=float(together))
+    balance = closed_loop(cost, load, ROOM._replace(max_step_tokens=2048.0), float(users), 0.0)
+    a_token_s = cost.token_s
+    assert balance.requests_per_s * (inputs + outputs - 1) * a_token_s <= 1
+
+
 @given(st.integers(1, 600), st.floats(0.0, 20.0))
 def test_a_closed_loop_accounts_for_every_user(cost, users, pause_s):
     balance = closed_loop(cost, demand(overhead_s=0.004), ROOM, users, pause_s)

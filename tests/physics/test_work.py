@@ -70,11 +70,18 @@ def test_encoders_see_both_ways_and_sample_nothing(deploy):
         ("h100-sxm", "mxfp4", "bf16", 1),
         ("t4", "bf16", "fp16", 1),
         ("a100-sxm-80gb", "fp32", "bf16", 0.5),
+        ("t4", "fp32", "fp32", 1),  # Turing has no TF32
     ],
 )
 def test_the_units_a_dtype_runs_on(gpu, dtype, unit, share):
     gpu = find_gpu(gpu)
     assert flop_per_s(gpu, dtype) == gpu.dense_flop_per_s[unit] * share
+
+
+def test_attention_and_head_of_a_32_bit_model_run_in_32_bits(deploy):
+    work = step_work(deploy("bert-base-uncased", "t4", dtype="fp32", kv_dtype="fp32"))
+    assert work.unquantized_flop_per_s == work.flop_per_s == 8.1e12
+    assert step_work(deploy("llama-3.1-8b", "l40s", dtype="fp8")).unquantized_flop_per_s == 362.05e12
 
 
 def test_a_gpu_without_any_16_bit_figure_is_refused():

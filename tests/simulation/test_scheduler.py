@@ -1,4 +1,5 @@
 from servemark.domain.deployment import EngineConfig
+from servemark.simulation.prefixes import Prefix
 from servemark.simulation.scheduler import Scheduler
 from servemark.simulation.sequence import Sequence
 
@@ -7,8 +8,8 @@ def scheduler_of(kv_blocks=100, **settings):
     return Scheduler(EngineConfig(block_size=4, **settings), kv_blocks)
 
 
-def request(input_tokens, output_tokens=10, keys=()):
-    return Sequence(input_tokens=input_tokens, output_tokens=output_tokens, keys=list(keys))
+def request(input_tokens, output_tokens=10, prefix=None):
+    return Sequence(input_tokens=input_tokens, output_tokens=output_tokens, prefix=prefix)
 
 
 def step(scheduler):
@@ -91,7 +92,7 @@ def test_without_chunked_prefill_decoding_pauses_while_prompts_are_computed():
 
 def test_cached_prompt_blocks_are_not_computed_but_for_the_last_token():
     scheduler = scheduler_of(max_num_batched_tokens=100, max_num_seqs=4)
-    first, second = request(12, keys=(1, 2, 3)), request(12, keys=(1, 2, 3))
+    first, second = request(12, prefix=Prefix((1,), 3, 3)), request(12, prefix=Prefix((1,), 3, 3))
     scheduler.waiting.append(first)
     assert step(scheduler) == [(first, 12)]
     scheduler.waiting.append(second)

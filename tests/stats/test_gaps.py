@@ -30,6 +30,12 @@ def test_measured_gaps_are_pooled_over_requests():
     assert low < 0.7 / 3 < high
 
 
+def test_chunks_read_together_are_told():
+    rows = [answer(chunks=(1.0, 1.0, 1.2, 1.2, 1.4)), answer(chunks=(3.0, 3.1))]
+    assert gap_distribution(rows, ()).together_ratio == pytest.approx(2 / 5)
+    assert gap_distribution([], ()).together_ratio is None
+
+
 def test_gap_intervals_count_requests_not_gaps():
     five = [answer(chunks=tuple(np.cumsum(np.full(400, 0.01)).tolist())) for _ in range(5)]
     assert gap_distribution(five, ()).ci["p50"] is None

@@ -53,6 +53,12 @@ def test_a_percentile_without_interval_is_undecided():
     assert found.reason == "40 requests completed, 72 needed for p95"
 
 
+def test_requests_without_a_sample_do_not_count_as_enough():
+    slo = Slo(metric="tpot_s", statistic="p95", limit=1.0)
+    found = only(judge(level({"tpot_s": measured(0.1, n=40, interval=None)}, complete=100), [slo]))
+    assert found.reason == "40 of 100 completed requests have a TPOT, 72 needed for p95"
+
+
 @pytest.mark.parametrize(("statistic", "q"), [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)])
 def test_requests_needed_agrees_with_the_exact_interval(statistic, q):
     n = requests_needed(statistic)
@@ -117,6 +123,26 @@ def test_lag_makes_latencies_too_long_never_too_short(value, word):
 def test_lag_moves_a_gap_both_ways(value, word):
     slo = Slo(metric="itl_s", statistic="p95", limit=0.1)
     assert only(judge(level({"itl_s": measured(value)}, lag=LAG), [slo])).verdict == word
+
+
+def test_lateness_of_sending_lies_in_what_is_counted_from_the_schedule():
+    # 50 ms of lag and 500 ms of late sending: 2.4 s may be 1.85 s
+    slo = Slo(metric="ttft_scheduled_s", statistic="p95", limit=2.0)
+    found = only(judge(level({"ttft_scheduled_s": measured(2.4)}, lag=LAG), [slo]))
+    assert (found.verdict, found.reason) == ("undecided", "within the instrument's own lag of 550 ms")
+    assert only(judge(level({"ttft_scheduled_s": measured(2.6)}, lag=LAG), [slo])).verdict == "breaks"
+
+
+@pytest.mark.parametrize(("share", "word"), [(None, "holds"), (0.2, "holds"), (0.45, "undecided")])
+def test_gaps_of_chunks_read_together_decide_nothing(share, word):
+    gaps = Distribution(n=900, mean=0.01, p50=0.0, p95=0.02, ci={"p95": (0.01, 0.03)}, together_ratio=share)
+    percentile = Slo(metric="itl_s", statistic="p95", limit=0.1)
+    found = only(judge(level({"itl_s": gaps}), [percentile]))
+    assert (found.verdict, "45.0 %" in found.reason) == (word, word == "undecided")
+    # the mean of the gaps is what it is, however they are cut
+    mean = Slo(metric="itl_s", statistic="mean", limit=0.1)
+    gaps = Distribution(n=900, mean=0.01, ci={"mean": (0.01, 0.03)}, together_ratio=share)
+    assert only(judge(level({"itl_s": gaps}), [mean])).verdict == "holds"
 
 
 def test_lag_of_tpot_is_spread_over_the_tokens():

@@ -1,7 +1,6 @@
 """A run folder: written as it goes, readable after a kill at any moment."""
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -204,21 +203,82 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         create_run(tmp_path / "file" / "runs", run())
 
 
-def _create(root, count):
-    for _ in range(count):
-        create_run(Path(root), run(f"process-{os.getpid()}"))
+CREATE = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_folders import run
+from servemark.store.folders import create_run
+for _ in range(40):
+    create_run(Path(sys.argv[2]), run(f"process-{os.getpid()}"))
+"""
 
 
 def test_two_processes_never_share_a_number(tmp_path):
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_create, args=(str(tmp_path), 40)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    command = [sys.executable, "-c", CREATE, str(Path(__file__).parent), str(tmp_path)]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
     numbers = [entry.number for entry in list_runs(tmp_path)]
     assert len(numbers) == len(set(numbers)) == 120
     assert sorted(path.name[:4] for path in tmp_path.iterdir()) == [f"{n:04d}" for n in sorted(numbers)]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_folders import level, record, run
+from servemark.store.folders import create_run
+writer = create_run(Path(sys.argv[2]), run())
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+rows = [record(index, text="x" * 500) for index in range(40)]
+for row in rows:
+    writer.request(0, row)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+for row in rows:
+    writer.request(0, row)
+writer.finish(run(levels=(level(1, rows),)))
+print(writer.problem)
+"""
+
+
+def test_a_file_that_can_no_longer_grow_costs_its_rows_alone(tmp_path):
+    """The row at the edge is written in part; nothing may be written behind that."""
+    command = [sys.executable, "-c", FULL, str(Path(__file__).parent), str(tmp_path)]
+    problem = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+    assert problem.startswith("not all of the run could be written to")
+    found = load_run(tmp_path, "last")
+    indices = [each.index for each in found.levels[0].requests]
+    assert 5 < len(indices) < 20 and indices == list(range(len(indices)))
+    assert found.levels[0].requests_sent == 40
+    assert found.notes == (problem, "requests.jsonl: torn last line left out")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_does_not_end_the_run(tmp_path):
+    writer = create_run(tmp_path, run())
+    (writer.path / "requests.jsonl").symlink_to("/dev/full")
+    (writer.path / ".run.json").symlink_to("/dev/full")
+    writer.request(0, record(0))
+    writer.level(0, level(1))
+    assert (
+        writer.problem == f"not all of the run could be written to {writer.path}: No space left on device"
+    )
+    (writer.path / ".run.json").unlink()
+    writer.finish(run(levels=(level(1, (record(0),)),)))
+    (writer.path / "requests.jsonl").unlink()
+    assert load_run(tmp_path, "last").levels[0].requests_sent == 1
+
+
+def test_every_truncation_of_a_manifest_is_one_line(tmp_path):
+    writer = create_run(tmp_path, run(levels=(level(1), level(2)), notes=("größe",)))
+    whole = (writer.path / "run.json").read_bytes()
+    for size in range(0, len(whole) - 1, 7):
+        (writer.path / "run.json").write_bytes(whole[:size])
+        with pytest.raises(StoreError) as caught:
+            load_run(tmp_path, "last")
+        assert "\n" not in str(caught.value)
+        assert list_runs(tmp_path)[0].problem
 
 
 WRITE_FOREVER = """

@@ -62,3 +62,9 @@ def test_an_unreadable_line_is_named(tmp_path):
     path.write_text('{"level":0,"row":{"at_s":0.5,"gpu":0}}\n{"level":0,"row":{"gpu":"x"}}\n')
     with pytest.raises(StoreError, match=r"gpu.jsonl:2: expected a GpuSample"):
         read_rows(path, GpuSample)
+
+
+def test_rows_that_cannot_be_read_at_all(tmp_path):
+    (tmp_path / "gpu.jsonl").mkdir()
+    with pytest.raises(StoreError, match=r"gpu.jsonl: expected a readable file, found Is a directory"):
+        read_rows(tmp_path / "gpu.jsonl", GpuSample)

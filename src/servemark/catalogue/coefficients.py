@@ -51,7 +51,8 @@ def find_coefficients(gpu: Gpu, *, dtype: str, engine: str, version: str | None)
     """The coefficients of one (GPU, dtype, engine, version), inherited where nothing was measured.
 
     The nearest row wins: exact; another version; another engine; another dtype on this GPU; another GPU
-    of its architecture; of its vendor and tier; the prior. A borrowed row has `rows = 0`, names its origin in
+    of its architecture; of its vendor and tier; the prior. Of several other GPUs the one nearest in
+    `_distance` is taken. A borrowed row has `rows = 0`, names its origin in
     `inherited_from`, and each relative error e becomes sqrt(e^2 + w^2) with w the `Kinship.widening`.
     Without `version` a fit over several versions is preferred, else the one with the most rows.
     """
@@ -60,7 +61,7 @@ def find_coefficients(gpu: Gpu, *, dtype: str, engine: str, version: str | None)
         kin = _kinship(row, gpu, dtype, engine, version)
         return (
             kin.rank,
-            row.gpu != "*" and gpu_catalogue()[row.gpu].tier != gpu.tier,
+            *_distance(row, gpu),
             not _same_rate(row.dtype, dtype),
             row.engine != engine,
             row.engine_version is not None and row.engine_version != version,
@@ -97,6 +98,25 @@ def _kinship(row: Coefficients, gpu: Gpu, dtype: str, engine: str, version: str 
     if row.engine != engine:
         return OTHER_ENGINE
     return EXACT if version is None or row.engine_version == version else OTHER_VERSION
+
+
+def _distance(row: Coefficients, gpu: Gpu) -> tuple[float, ...]:
+    """How unlike two GPUs are: one GeForce and one not (FP32 accumulation at half rate); compute
+    capability; one on PCIe and one not, which link efficiency and latency depend on.
+    """
+    if row.gpu in ("*", gpu.key):
+        return (0, 0, 0)
+    other = gpu_catalogue()[row.gpu]
+    return (
+        (other.tier == "consumer") != (gpu.tier == "consumer"),
+        abs(_capability(other) - _capability(gpu)),
+        ("PCIe" in other.form_factor) != ("PCIe" in gpu.form_factor),
+    )
+
+
+def _capability(gpu: Gpu) -> float:
+    """CUDA compute capability; 0 for other makers' GPUs."""
+    return float(gpu.compute_capability or 0) if gpu.vendor == "nvidia" else 0.0
 
 
 def _same_rate(one: str, other: str) -> bool:

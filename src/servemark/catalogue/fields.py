@@ -8,14 +8,18 @@ from typing import Any, Final
 from servemark.errors import InputError, nearest_names
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "hidden_size": ("n_embd", "n_embed", "d_model"),
-    "num_hidden_layers": ("n_layer", "num_layers"),
-    "num_attention_heads": ("n_head",),
+    "hidden_size": ("n_embd", "n_embed", "d_model", "dim"),
+    "num_hidden_layers": ("n_layer", "num_layers", "n_layers"),
+    "num_attention_heads": ("n_head", "n_heads"),
     "num_key_value_heads": ("num_kv_heads", "n_head_kv"),
-    "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size"),
+    "intermediate_size": ("n_inner", "ffn_dim", "ffn_hidden_size", "hidden_dim"),
     "max_position_embeddings": ("n_positions", "seq_length", "n_ctx", "max_sequence_length"),
     "num_experts": ("num_local_experts", "n_routed_experts"),
     "num_experts_per_tok": ("experts_per_token", "num_experts_per_token"),
+    "decoder_sparse_step": ("interleave_moe_layer_step",),
+    "sliding_window": ("attention_chunk_size",),
+    "attention_bias": ("use_qkv_bias",),
+    "bias": ("use_bias",),
 }
 """What older or other families call the same thing."""
 

@@ -36,7 +36,7 @@ def read_config(path: Path) -> ModelArch:
 def parse_config(config: Mapping[str, Any], *, key: str, name: str, path: str = "config.json") -> ModelArch:
     """The architecture that a parsed config.json describes.
 
-    A multimodal config counts its text part alone (`text_config`).
+    A multimodal config counts its text part alone (`text_config`, or what others call it).
 
     Args:
         config: the JSON object.
@@ -50,11 +50,17 @@ def parse_config(config: Mapping[str, Any], *, key: str, name: str, path: str = 
     """
     if not isinstance(config, Mapping):
         raise InputError(path, expected="a JSON object", found=type(config).__name__)
-    text = {**config, **config["text_config"]} if isinstance(config.get("text_config"), dict) else config
+    text = _text_part(config)
     family = _family(text, path)
     fields = Fields(text, path=path, defaults=family.defaults)
     layers = layers_of(fields, family)
     hidden, vocab = fields.count("hidden_size"), fields.count("vocab_size")
+    if fields.count("word_embed_proj_dim", hidden) != hidden:
+        raise fields.error(
+            "word_embed_proj_dim",
+            expected=f"embeddings as wide as the model, {hidden}",
+            found=fields.get("word_embed_proj_dim"),
+        )
     norm = hidden * (2 if family.layer_norm else 1)
     return ModelArch(
         key=key,
@@ -68,6 +74,14 @@ def parse_config(config: Mapping[str, Any], *, key: str, name: str, path: str = 
         max_context_tokens=fields.count("max_position_embeddings"),
         dtype=checkpoint_dtype(text, path=path),
     )
+
+
+def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of the language model, before those of the whole."""
+    for name in ("text_config", "llm_config", "language_config"):
+        if isinstance(config.get(name), dict):
+            return {**config, **{k: v for k, v in config[name].items() if v is not None}}
+    return config
 
 
 def _family(config: Mapping[str, Any], path: str) -> Family:
@@ -100,6 +114,6 @@ def _other_params(fields: Fields, family: Family, norm: int) -> int:
     count = norm * (1 + (family.embedding_norm and family.kind == "decoder"))
     if family.positions is not None:
         count += hidden * (fields.count("max_position_embeddings") + family.positions)
-    if family.kind == "encoder":
+    if family.kind == "encoder" and family.pooler:
         count += hidden * fields.count("type_vocab_size", 2) + hidden * hidden + hidden
     return count + fields.count("vocab_size") * family.head_bias

@@ -50,8 +50,8 @@ def _attention_layers(fields: Fields, family: Family, count: int) -> list[Attent
     for i, kind in enumerate(kinds):
         if kind == "linear_attention":
             layers.append(_linear(fields))
-        elif kind in ("full_attention", "sliding_attention"):
-            window = _window(fields) if kind == "sliding_attention" else None
+        elif kind in ("full_attention", "sliding_attention", "chunked_attention"):
+            window = None if kind == "full_attention" else _window(fields)
             layers.append(_attention(fields, family, window, kv_heads[i] if kv_heads else None))
         else:
             raise fields.error(
@@ -163,8 +163,10 @@ def _feedforward(fields: Fields, family: Family, layer: int) -> Feedforward:
     dense = layer < dense_first or layer in fields.items("mlp_only_layers") or (layer + 1) % sparse_step
     if dense or not fields.has("num_experts"):
         hidden = fields.count("hidden_size")
-        default = None if family.gated else 4 * hidden
-        return Dense(intermediate=fields.count("intermediate_size", default), gated=family.gated, bias=bias)
+        default = fields.get("intermediate_size", None if family.gated else 4 * hidden)
+        # Llama 4 gives its dense layers a width of their own
+        width = fields.count("intermediate_size_mlp", default)
+        return Dense(intermediate=width, gated=family.gated, bias=bias)
     experts, k = fields.count("num_experts"), fields.count("num_experts_per_tok")
     if k > experts:
         raise fields.error("num_experts_per_tok", expected=f"at most the {experts} experts", found=k)

@@ -69,6 +69,8 @@ class _Reply(Record, frozen=True, kw_only=True):
     content_type: str
     server: str
     body: bytes
+    words: str
+    """What the body says, without secrets that it echoes."""
 
 
 async def check_endpoint(
@@ -142,11 +144,13 @@ async def _get(session: aiohttp.ClientSession, url: str, credentials: Credential
     """One GET; what keeps it from being answered, in words."""
     try:
         async with asyncio.timeout(_ANSWER_S), session.get(url) as response:
+            body = await response.content.read(_BODY_BYTES)
             return _Reply(
                 status=response.status,
                 content_type=response.content_type,
                 server=response.headers.get("Server", ""),
-                body=await response.content.read(_BODY_BYTES),
+                body=body,
+                words=credentials.redact(error_words(body)),
             )
     except (aiohttp.ClientError, OSError) as error:
         raise _unanswered(url.removesuffix("/models"), error, credentials) from None
@@ -247,5 +251,5 @@ def _unauthorized(status: int) -> EndpointError:
 
 
 def _refusal(reply: _Reply) -> str:
-    words = error_words(reply.body) if "html" not in reply.content_type else "an HTML page"
+    words = reply.words if "html" not in reply.content_type else "an HTML page"
     return f"HTTP {reply.status}: {words}"

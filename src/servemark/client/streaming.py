@@ -21,6 +21,9 @@ _LARGEST_PLAIN_BODY = 2**20
 _ERROR_BYTES = 4096
 _STAMP_DIGITS = 6
 """Stamps are kept to the microsecond."""
+_STALE_LIMIT = 3
+_STALE_SHARE = 0.1
+"""So many connections found dead, and this share of those taken again: the server does not keep any."""
 
 
 class _Attempt:
@@ -49,8 +52,9 @@ class StreamingClient:
 
     A request counts as sent when its body is handed to an open connection: opening one, and waiting
     for other requests to be encoded, lie between `scheduled_s` and `sent_s`. Connections are kept
-    alive and unlimited in number (a limit would hide queueing in the client); proxies and cookies are
-    not used; compression is not asked for, since compressors buffer.
+    alive and unlimited in number (a limit would hide queueing in the client), until the server has
+    shown that it closes them without announcing it; proxies and cookies are not used; compression is
+    not asked for, since compressors buffer.
 
     Args:
         base_url: the API root, usually ending in `/v1`.
@@ -70,6 +74,24 @@ class StreamingClient:
         self._clock = clock
         self._credentials = credentials or Credentials()
         self._timeout_s = timeout_s
+        self._reused = self._stale = 0
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether requests still take connections that have carried one before.
+
+        llama.cpp announces keep-alive and closes after every streamed answer: every other request would
+        be sent twice.
+        """
+        return self._stale < _STALE_LIMIT or self._stale < _STALE_SHARE * self._reused
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know of the connections."""
+        if self.keeps_alive:
+            return ()
+        words = "the server closes kept-alive connections unannounced: after"
+        return (f"{words} {self._stale} such, each request took a fresh one",)
 
     async def __aenter__(self) -> Self:
         self._kept = open_session(self._credentials, trace=_attempt_trace(self._clock))
@@ -90,9 +112,12 @@ class StreamingClient:
         retried = False
         try:
             async with asyncio.timeout(self._clock.wall_s(self._timeout_s)):
-                outcome, reason = await self._try(self._kept, prepared, attempt)
+                session = self._kept if self.keeps_alive else self._fresh
+                outcome, reason = await self._try(session, prepared, attempt)
+                self._reused += attempt.reused
                 if attempt.stale:
                     retried = True
+                    self._stale += 1
                     attempt = _Attempt(attempt.answer)
                     outcome, reason = await self._try(self._fresh, prepared, attempt)
         except TimeoutError:

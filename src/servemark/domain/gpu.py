@@ -57,7 +57,8 @@ class Gpu(Record, frozen=True, kw_only=True):
     memory_kind: str = ""
     bandwidth_bytes_per_s: float
     dense_flop_per_s: dict[str, float]
-    """Tensor rate by dtype key (`fp16 bf16 fp8 int8 fp4`), FP32 accumulate; absent = no such unit."""
+    """Tensor rate by dtype key (`fp16 bf16 fp8 int8 fp4`), FP32 accumulate; absent = no such unit. `fp32`
+    only where there is no TF32 unit."""
     tdp_w: float
     link: Link | None = None
     """GPU-to-GPU link; None where only PCIe joins them."""

@@ -108,6 +108,8 @@ class Distribution(Record, frozen=True, kw_only=True):
     p95: float | None = None
     p99: float | None = None
     ci: dict[str, tuple[float, float] | None] = {}
+    together_ratio: float | None = None
+    """Of measured gaps: the share that reads 0, because one read brought several chunks."""
 
 
 class Lag(Record, frozen=True, kw_only=True):

@@ -8,10 +8,10 @@ from itertools import pairwise
 from servemark.domain.run import Level, RequestRecord
 from servemark.domain.workload import ArrivalPlan
 from servemark.load.driver import DrivenLevel
+from servemark.stats.verdicts import MANY_TOGETHER_RATIO
 from servemark.units import format_ratio
 
 _INPUT_TOLERANCE = 0.05
-_MANY_TOGETHER = 0.2
 
 
 def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
@@ -61,10 +61,12 @@ def _ended_early(record: RequestRecord, plan: ArrivalPlan) -> bool:
 def _together_remark(measured: Sequence[RequestRecord]) -> list[str]:
     """Chunks that one read brought share its stamp: the client, or the server's flushing, sets the ITL then."""
     gaps = [b == a for each in measured for a, b in pairwise(each.chunk_s)]
-    if not gaps or sum(gaps) <= _MANY_TOGETHER * len(gaps):
+    if not gaps or sum(gaps) <= MANY_TOGETHER_RATIO * len(gaps):
         return []
     share = format_ratio(sum(gaps) / len(gaps))
-    return [f"{share} of the chunks were read together with the one before: their ITL reads 0"]
+    return [
+        f"{share} of the chunks were read together with the one before: their ITL reads 0, TPOT is right"
+    ]
 
 
 def _input_remark(measured: Sequence[RequestRecord], plan: ArrivalPlan) -> list[str]:

@@ -214,9 +214,12 @@ class _Session:
             levels=tuple(self._levels),
             capacity=capacity_of(self._levels) if self._slos else None,
             provenance=replace(run.provenance, finished=finished),
+            notes=run.notes + self._client.notes,
         )
         if self._writer is not None:
             run = replace(run, id=self._writer.finish(run).name)
+            if self._writer.problem:
+                run = replace(run, notes=(*run.notes, self._writer.problem))
         return run
 
     async def _summary(self, plan: ArrivalPlan, driven: DrivenLevel) -> Level:

@@ -10,6 +10,9 @@ comes a moment later, and waits for the step that has just begun. If answers hav
 requests that started in one step also end in one step and stay together: prompts then come in cohorts, as
 many as the token budget holds, one cohort a step after the other; a prompt cut by the budget ends a step later.
 
+Where prompts outweigh answers so far that every step is filled to the token budget, cohorts cannot keep
+apart: s follows from n steps of the whole budget for the tokens of all sequences.
+
 Arrays have shape (configurations, 1), or (configurations, quantiles) for quantiles.
 """
 
@@ -83,10 +86,11 @@ def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
     """The steady state with `others` sequences beside the one looked at."""
     new = demand.input_tokens - demand.cached_tokens
     decodes = demand.output_tokens - 1
-    budget = np.maximum(room.max_step_tokens - others, 1)
-    alone = np.ceil(new / budget)
+    # answers of one token come out of their prefill and leave no decodes in a step
+    budget = np.maximum(room.max_step_tokens - others * decodes / demand.output_tokens, 1)
+    alone = np.maximum(np.ceil(new / budget), 1)
     crowded = (others + 1) * (new + decodes) / room.max_step_tokens - decodes
-    prefill_steps = np.maximum(np.maximum(alone, crowded), 1)
+    prefill_steps = np.maximum(alone, crowded)
     ratio = prefill_steps / (decodes + prefill_steps)
 
     cohorts = np.minimum(np.ceil((others + 1) * new / budget), others + 1)
@@ -97,13 +101,15 @@ def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
     follows = (1 - 1 / cohorts) * (demand.overhead_s > 0)
     # a cohort that has waited for the one before it does not meet that one while decoding
     cohort_mixed = np.minimum((cohorts - 1 - follows) * ratio, 1)
-    random_mixed = 1 - (1 - ratio) ** others
     expected = others * ratio
+    always_mixed = np.minimum(others, 1)
+    packed = crowded > alone
+    random_mixed = np.where(packed, always_mixed, 1 - (1 - ratio) ** others)
     random_prompts = expected / np.maximum(random_mixed, 1e-300)
 
-    together = demand.cohorts > 0
+    together = (demand.cohorts > 0) & ~packed
     mixed = np.where(together, cohort_mixed, random_mixed)
-    in_phase = np.where(together, cohorts > 1, np.minimum(others, 1))
+    in_phase = np.where(together, cohorts > 1, always_mixed)
     return Neighbours(
         others=others,
         prefill_steps=prefill_steps,
@@ -132,7 +138,9 @@ def prefill_step_s(
     tokens = np.minimum(tokens, np.maximum(room.max_step_tokens - decodes, 1))
     pairs = tokens * (demand.cached_tokens + (new + 1) / 2)
     context = decodes * near.context_tokens
-    return step_seconds(cost, decodes, context, tokens, pairs, prompts + own)
+    # whole prompts one after the other, but for the first and the last
+    parts = np.minimum(prompts + own, tokens / new + 1)
+    return step_seconds(cost, decodes, context, tokens, pairs, parts)
 
 
 class Residence(NamedTuple):
@@ -173,7 +181,21 @@ def residence(cost: StepCost, demand: Demand, room: Room, others: Values) -> Res
     entry = demand.overhead_s + near.busy_ratio * np.where(in_phase, whole, gap * longer / 2)
     own_steps = near.prefill_steps + near.cut_ratio / 2
     own = own_steps * prefill_step_s(cost, demand, room, near, near.own_prompts, 1)
-    return Residence(near, quiet, mixed, gap, entry, own, own + (demand.output_tokens - 1) * gap)
+    total = own + (demand.output_tokens - 1) * gap
+    slower = np.maximum(decodes * packed_request_s(cost, demand, room, near) / total, 1)
+    return Residence(near, quiet, mixed, gap * slower, entry, own * slower, total * slower)
+
+
+def packed_request_s(cost: StepCost, demand: Demand, room: Room, near: Neighbours) -> Values:
+    """The least time between two finished requests: all their tokens in steps that fill the budget."""
+    new = demand.input_tokens - demand.cached_tokens
+    tokens = new + demand.output_tokens - 1
+    prompts = room.max_step_tokens / tokens
+    prompt_tokens = prompts * new
+    decodes = room.max_step_tokens - prompt_tokens
+    pairs = prompt_tokens * (demand.cached_tokens + (new + 1) / 2)
+    context = decodes * near.context_tokens
+    return step_seconds(cost, decodes, context, prompt_tokens, pairs, prompts) / prompts
 
 
 class Balance(NamedTuple):
@@ -241,11 +263,15 @@ def _balance(
     low_value, high_value = low - target, excess(high)
     full = high_value < 0
     was_below = np.zeros_like(full)
+    best, least = high, abs(high_value)
     running = high
     for turn in range(SECANT_STEPS):
         rise = np.where(full, 1.0, high_value - low_value)
         running = np.where(full, high, low - low_value * (high - low) / rise)
         value = excess(running)
+        # where prompts begin to fill every step the left side jumps: the last try may lie on the wrong side
+        best = np.where(abs(value) < least, running, best)
+        least = np.minimum(least, abs(value))
         below = value < 0
         # an end that stays twice in a row loses half its weight
         stays = (below == was_below) & (turn > 0)
@@ -253,5 +279,5 @@ def _balance(
         high_value = np.where(below, high_value * np.where(stays, 0.5, 1.0), value)
         low, high = np.where(below, running, low), np.where(below, high, running)
         was_below = below
-    state = residence(cost, demand, room, others(running))
-    return Balance(running, full, state, running / np.asarray(state.total_s))
+    state = residence(cost, demand, room, others(best))
+    return Balance(best, full, state, best / np.asarray(state.total_s))

@@ -91,8 +91,8 @@ def step_cost(work: StepWork, values: CoefficientValues) -> StepCost:
     bandwidth = w.bandwidth_bytes_per_s * v.memory_efficiency
     kv_bandwidth = w.bandwidth_bytes_per_s * v.kv_efficiency
     compute = w.flop_per_s * v.compute_efficiency
-    sixteen_bit = w.sixteen_bit_flop_per_s * v.compute_efficiency
-    attention = w.sixteen_bit_flop_per_s * v.attention_efficiency
+    unquantized = w.unquantized_flop_per_s * v.compute_efficiency
+    attention = w.unquantized_flop_per_s * v.attention_efficiency
     link = w.link_bytes_per_s * v.link_efficiency
     deviations = (2 * np.log(w.expert_ranks)) ** 0.5
     return StepCost(
@@ -100,7 +100,7 @@ def step_cost(work: StepWork, values: CoefficientValues) -> StepCost:
         expert_read_s=w.expert_bytes / bandwidth,
         token_s=w.layer_flop / compute,
         expert_token_s=w.expert_flop / compute,
-        head_s=w.head_flop / sixteen_bit,
+        head_s=w.head_flop / unquantized,
         missed_ratio=1 - w.experts_per_token / w.experts,
         touched_spread=deviations * (w.expert_ranks / w.experts) ** 0.5,
         routed_spread=deviations * (w.expert_ranks / w.experts_per_token) ** 0.5,

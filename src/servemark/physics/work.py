@@ -74,8 +74,8 @@ class StepWork(NamedTuple):
     bandwidth_bytes_per_s: Values
     flop_per_s: Values
     """Of the units that the layers' dtype runs on."""
-    sixteen_bit_flop_per_s: Values
-    """For attention and head."""
+    unquantized_flop_per_s: Values
+    """For attention and head, which quantization leaves alone."""
     link_bytes_per_s: Values
 
 
@@ -120,7 +120,7 @@ def step_work(deployment: Deployment) -> StepWork:
         pipeline=plan.pipeline,
         bandwidth_bytes_per_s=gpu.bandwidth_bytes_per_s,
         flop_per_s=flop_per_s(gpu, deployment.dtype),
-        sixteen_bit_flop_per_s=sixteen_bit_flop_per_s(gpu),
+        unquantized_flop_per_s=unquantized_flop_per_s(gpu, deployment.dtype),
         link_bytes_per_s=group_bandwidth_bytes_per_s(deployment.node, neighbours),
     )
 
@@ -135,7 +135,8 @@ def flop_per_s(gpu: Gpu, dtype: str) -> float:
     """Dense FLOP/s at which matrices of a precision are multiplied.
 
     A dtype the GPU has no unit for is converted and multiplied in 16 bits; 32 bits run on the tensor
-    cores at half the 16-bit rate (TF32) where the catalogue has no figure of its own.
+    cores at half the 16-bit rate (TF32, which PyTorch has to be told to use) where the catalogue has no
+    figure of its own.
 
     Raises:
         InputError: the GPU lists no 16-bit figure.
@@ -144,6 +145,15 @@ def flop_per_s(gpu: Gpu, dtype: str) -> float:
     if compute in gpu.dense_flop_per_s:
         return gpu.dense_flop_per_s[compute]
     return sixteen_bit_flop_per_s(gpu) * (0.5 if compute == "fp32" else 1.0)
+
+
+def unquantized_flop_per_s(gpu: Gpu, dtype: str) -> float:
+    """Dense FLOP/s of attention and head: 16 bits, but 32 where the whole model is in 32.
+
+    Raises:
+        InputError: the GPU lists no 16-bit figure.
+    """
+    return flop_per_s(gpu, dtype) if PRECISIONS[dtype].compute == "fp32" else sixteen_bit_flop_per_s(gpu)
 
 
 def sixteen_bit_flop_per_s(gpu: Gpu) -> float:

@@ -9,6 +9,7 @@ from servemark.domain.run import Level, Run
 from servemark.domain.workload import Load, Rate, Replay, Slo, Users, load_label, load_value
 from servemark.reports.labels import (
     level_at,
+    loads_label,
     margin_label,
     metric_label,
     percent,
@@ -93,7 +94,7 @@ def _open_above(run: Run, subject: str, capacity: Capacity) -> str:
 
 def _holding_nowhere(run: Run, subject: str, capacity: Capacity) -> str:
     if capacity.first_broken is None:
-        return f"Undecided for {subject}: {_why_undecided(run.levels[0])}."
+        return f"{subject}: no capacity can be stated; {_why_undecided(run.levels[0])}."
     broken = capacity.broken_by
     line = f"{subject} holds its promises at no tested load"
     if broken is not None:
@@ -125,9 +126,9 @@ def _break_notes(run: Run) -> list[str]:
     if capacity.broken_by is not None:
         broken = f"{metric_label(capacity.broken_by)}{_found_there(run, capacity)}"
         notes.append(f"At {load_label(capacity.first_broken)} {broken} breaks its promise.")
-    between = [load_label(level.load) for level in _undecided(run, capacity.load, capacity.first_broken)]
+    between = [level.load for level in _undecided(run, capacity.load, capacity.first_broken)]
     if between:
-        notes.append(f"{_and(between)} in between: undecided.")
+        notes.append(f"{loads_label(between)} in between: undecided.")
     return notes
 
 
@@ -135,9 +136,10 @@ def _found_there(run: Run, capacity: Capacity) -> str:
     """` (61.3 ms, 23 % over)`, where the level at the first broken load says so."""
     assert capacity.broken_by is not None
     found = _verdict_of(level_at(run, capacity.first_broken), capacity.broken_by)
-    if found is None or found.value is None:
+    if found is None:
         return ""
-    words = (value_label(found.slo.metric, found.value), margin_label(found.margin))
+    value = value_label(found.slo.metric, found.value) if found.value is not None else ""
+    words = (value, margin_label(found.slo.metric, found.margin)) if value else (reason_label(found),)
     return f" ({', '.join(word for word in words if word)})"
 
 
@@ -169,7 +171,3 @@ def _undecided(run: Run, above: Load | None, below: Load | None) -> list[Level]:
         and low < load_value(level.load) < high
     ]
     return sorted(found, key=lambda level: load_value(level.load))
-
-
-def _and(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

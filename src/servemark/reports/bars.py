@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import OUTCOMES, Level, Run
@@ -19,7 +21,7 @@ from servemark.units import GIB, MIB
 ROW_PX = 24
 MEMORY_PX = 220.0
 NARROW_PX = 130.0
-"""The memory bar, when several stand side by side."""
+"""The memory bar, when several charts stand side by side."""
 FAILURES_PX = 300.0
 FAILURE_COLOURS: dict[str, str] = dict(
     zip(OUTCOMES[1:], (RUNS[4], RUNS[1], RUNS[0], RUNS[3], RUNS[5]), strict=True)
@@ -43,9 +45,72 @@ def memory_parts(budget: MemoryBudget) -> tuple[tuple[str, float], ...]:
     return (*taken, ("free", max(0.0, budget.usable_bytes - sum(size for _, size in taken))))
 
 
-def memory_chart(
-    budget: MemoryBudget, *, name: str = "memory", subject: str = "", narrow: bool = False
-) -> Chart:
+def memory_charts(
+    budgets: Sequence[tuple[str, MemoryBudget]], *, narrow: bool = False
+) -> tuple[Chart, ...]:
+    """One chart: the only budget part by part, or several as one stacked row each."""
+    match budgets:
+        case []:
+            return ()
+        case [(_, budget)]:
+            return (memory_chart(budget, narrow=narrow),)
+        case _:
+            return (_stacked_chart(budgets),)
+
+
+def _stacked_chart(budgets: Sequence[tuple[str, MemoryBudget]]) -> Chart:
+    """One row per subject on one axis; a row that fits ends at CUDA's total."""
+    rows: list[Spec] = []
+    texts: list[Label] = []
+    largest = max(sum(size for _, size in memory_parts(budget)) for _, budget in budgets) / GIB
+    axis = value_axis([largest], title="GiB of one GPU", length_px=MEMORY_PX)
+    names = [subject for subject, _ in budgets]
+    for i, (subject, budget) in enumerate(budgets):
+        start = 0.0
+        for part, size in memory_parts(budget):
+            rows.append(
+                {"subject": subject, "start": round(start / GIB, 3), "end": round((start + size) / GIB, 3),
+                 "colour": _PART_COLOURS.get(part, LIMIT), "tip": f"{subject}, {part}: {_mib(size)}"}
+            )  # fmt: skip
+            start += size
+        held = (
+            f"{budget.kv_tokens:,} tokens"
+            if budget.fits
+            else f"{_mib(budget.missing_bytes or 0.0)} missing"
+        )
+        texts.append(
+            Label(text=held, x=MEMORY_PX + 8, y=ROW_PX * (i + 0.5), colour=INK if budget.fits else LIMIT)
+        )
+    bars = {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "height": 14},
+        "encoding": {
+            "x": {
+                "field": "start",
+                "type": "quantitative",
+                "scale": axis.scale(),
+                "axis": axis.axis(grid=True),
+            },
+            "x2": {"field": "end"},
+            "y": _row_axis("subject", names),
+            "color": {"field": "colour", "type": "nominal", "scale": None},
+            "tooltip": {"field": "tip", "type": "nominal"},
+        },
+    }
+    return Chart(
+        key="memory",
+        title="Memory of one GPU",
+        caption="A row ends at CUDA's total. At its right what the KV cache holds.",
+        text=" ".join(f"{subject}: {_parts_text(budget)}" for subject, budget in budgets),
+        spec=chart_spec(MEMORY_PX, ROW_PX * len(names), [bars, *_key(_PART_COLOURS), *text_layers(texts)]),
+    )
+
+
+def _parts_text(budget: MemoryBudget) -> str:
+    return "; ".join(f"{part} {_mib(size)}" for part, size in memory_parts(budget)) + "."
+
+
+def memory_chart(budget: MemoryBudget, *, narrow: bool = False) -> Chart:
     """The budget of one GPU as one bar unrolled: each part starts where the last one ended."""
     rows: list[Spec] = []
     start = 0.0
@@ -94,10 +159,10 @@ def memory_chart(
         *text_layers([total], align="center"),
     ]
     return Chart(
-        key=name,
-        title=f"Memory: {subject}" if subject else "Memory of one GPU",
+        key="memory",
+        title="Memory of one GPU",
         caption=_memory_caption(budget),
-        text="; ".join(f"{part} {_mib(size)}" for part, size in memory_parts(budget)) + ".",
+        text=_parts_text(budget),
         spec=chart_spec(width, height, layers),
     )
 
@@ -151,6 +216,8 @@ def _failure_chart(run: Run, series: Series, name: str) -> Chart:
     axis = value_axis([*ends, 1.0], title="failed, % of requests sent", length_px=FAILURES_PX)
     if axis.kind == "log":  # parts of a whole stack from zero only
         axis = value_axis([max(ends)], title=axis.title, length_px=FAILURES_PX)
+    if axis.high > 100:
+        axis = replace(axis, high=100.0, ticks=tuple(t for t in axis.ticks if t <= 100))
     for i, (level, name_of_level) in enumerate(zip(levels, names, strict=True)):
         start = 0.0
         for kind, count in _failures(level).items():
@@ -177,18 +244,29 @@ def _failure_chart(run: Run, series: Series, name: str) -> Chart:
     return Chart(
         key=name,
         title=f"Failures by kind: {series.label}",
-        caption=f"Stacked in this order: {', '.join(k.replace('_', ' ') for k in kinds)}.",
+        caption="",
         text="; ".join(f"{n}: {t.text}" for n, t in zip(names, texts, strict=True)) + ".",
-        spec=chart_spec(FAILURES_PX, ROW_PX * len(levels), [bars, *_kind_key(kinds), *text_layers(texts)]),
+        spec=chart_spec(
+            FAILURES_PX,
+            ROW_PX * len(levels),
+            [bars, *_key({k.replace("_", " "): FAILURE_COLOURS[k] for k in kinds}), *text_layers(texts)],
+        ),
     )
 
 
-def _kind_key(kinds: Sequence[str]) -> list[Spec]:
-    """The kinds in their colours, above the bars."""
+def _key(colours: Mapping[str, str]) -> list[Spec]:
+    """Names in their colours, above the bars, in as many lines as they need."""
     x = 0.0
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    for name, colour in colours.items():
+        if x > FAILURES_PX - 60:
+            x = 0.0
+            lines.append([])
+        lines[-1].append((x, name, colour))
+        x += 20 + Label(text=name, x=0, y=0, colour=MUTED).width_px
     labels: list[Label] = []
-    for kind in kinds:
-        text = f"■ {kind.replace('_', ' ')}"
-        labels.append(Label(text=text, x=x, y=-10, colour=FAILURE_COLOURS[kind]))
-        x += 6.4 * len(text) + 14
+    for i, line in enumerate(reversed(lines)):
+        for x, name, colour in line:
+            labels.append(Label(text="■", x=x, y=-10 - 14 * i, colour=colour))
+            labels.append(Label(text=name, x=x + 12, y=-10 - 14 * i, colour=MUTED))
     return text_layers(labels)

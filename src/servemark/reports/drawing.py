@@ -63,8 +63,9 @@ def line_layer(rows: Sequence[Spec], encoding: Spec, colour: str, width: float =
 def point_layer(rows: Sequence[Spec], encoding: Spec, series: Series, *, size: float = 46,
                 faint: bool = False) -> Spec:  # fmt: skip
     """Marks of one run: filled when measured, hollow when predicted."""
+    area = size if series.filled else 1.5 * size  # a filled mark on a hollow one leaves its rim visible
     mark: Spec = {
-        "type": "point", "filled": True, "shape": series.shape, "size": size, "opacity": 1,
+        "type": "point", "filled": True, "shape": series.shape, "size": area, "opacity": 1,
         "fill": series.colour if series.filled else PAPER, "stroke": series.colour, "strokeWidth": 1.5,
     }  # fmt: skip
     if faint:
@@ -102,3 +103,8 @@ def text_layers(labels: Iterable[Label], *, align: str = "left") -> list[Spec]:
             }
         )  # fmt: skip
     return layers
+
+
+def short(value: float) -> float:
+    """Five digits: more than any pixel shows, and a smaller file."""
+    return float(f"{value:.5g}")

@@ -24,13 +24,17 @@ class Scale(Record, frozen=True, kw_only=True):
 
 
 def seconds_scale(values: Iterable[float | None]) -> Scale:
-    """Seconds, milliseconds or microseconds: the unit in which the largest reads without zeros."""
+    """Seconds, ms or µs: the largest reads without zeros, the smallest does not vanish."""
     known = [v for v in values if v is not None and math.isfinite(v) and v > 0]
-    largest = max(known, default=1.0)
+    largest, smallest = max(known, default=1.0), min(known, default=1.0)
     factor, unit = next(
         (f, u)
-        for least, f, u in ((10.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
-        if largest >= least
+        for least, vanishing, f, u in (
+            (10.0, 0.2, 1.0, "s"),
+            (1e-3, 0.0, 1e-3, "ms"),
+            (0.0, 0.0, 1e-6, "µs"),
+        )
+        if largest >= least and smallest >= vanishing
     )
     return Scale(factor=factor, unit=unit, decimals=_decimals(known, factor))
 

@@ -26,6 +26,8 @@ POLICY = (
 )
 SHORT_COLUMNS = 7
 """So few columns leave room on paper for a cell's second line beside its first."""
+SIDE_BY_SIDE = {"throughput": (3,), "latency": (5, 6)}
+"""Sections whose charts stand three in a row, where they are so many."""
 _DATA = files("servemark.reports") / "data"
 
 
@@ -92,7 +94,7 @@ def stylesheet() -> str:
 
 def table_html(table: Table) -> str:
     """One table; its heads in two rows where columns are grouped."""
-    title = f"<caption>{_marked(table.title, table.colour)}</caption>" if table.title else ""
+    title = f"<caption><div>{_marked(table.title, table.colour)}</div></caption>" if table.title else ""
     rows = "".join(_row(row, table.columns) for row in table.rows)
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in table.notes)
     kind = "numbers" if any(c.numeric for c in table.columns) else "facts"
@@ -129,22 +131,20 @@ def _answer(answer: Answer) -> str:
     colour = f"run-{RUNS.index(series.colour)}"
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in answer.notes)
     return (
-        f'<div class="answer"><p class="origin {colour}"><b aria-hidden="true">{series.glyph}</b> '
+        f'<div class="answer {colour}"><p class="origin"><b aria-hidden="true">{series.glyph}</b> '
         f"{escape(series.label)}</p><p>{_kept(escape(answer.sentence))}</p>{notes}</div>"
     )
 
 
 def _kept(text: str) -> str:
     """Text whose numbers stay on one line with their unit."""
-    return re.sub(r"(?<=[\d≤≥]) (?=\d|x |[µm]?s\b|%|users?\b|tok/s|req/s)", "\u00a0", text)
+    return re.sub(r" (?=[≤≥])|(?<=[\d≤≥]) (?=\d|x |[µm]?s\b|%|users?\b|tok/s|req/s)", "\u00a0", text)
 
 
 def _section(section: Section) -> str:
     grid = "figures"
-    if section.key == "latency" and len(section.charts) > 4:
+    if len(section.charts) in SIDE_BY_SIDE.get(section.key, ()):
         grid += " thirds"
-    if section.key == "throughput" and len(section.charts) == 3:
-        grid += " three"
     text = f"<p class='lead'>{escape(section.text)}</p>" if section.text else ""
     charts = "".join(map(_chart, section.charts))
     tables = "".join(map(table_html, section.tables))

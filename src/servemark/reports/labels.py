@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from servemark.domain.capacity import SloVerdict
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Level, Run
-from servemark.domain.workload import Load, Rate, Replay, Slo, Users, load_label
+from servemark.domain.workload import (
+    FixedLength,
+    Length,
+    Load,
+    LognormalLength,
+    QuantileLength,
+    Rate,
+    Replay,
+    Slo,
+    Users,
+    load_label,
+    load_value,
+)
 from servemark.reports.page import ABSENT
 from servemark.units import format_rate, format_ratio, format_seconds
 
@@ -58,13 +71,14 @@ def percent(share: float) -> str:
     return "under 1 %" if 0 < abs(share) < 0.01 else f"{abs(share):.0%}".replace("%", " %")
 
 
-def margin_label(margin: float | None) -> str:
-    """`12 % room`, `31 % over`, `3.8 x the limit`."""
+def margin_label(metric: str, margin: float | None) -> str:
+    """`12 % room`, `31 % over`, `3.8 x limit`; below a lower limit `31 % short`."""
     if margin is None:
         return ""
     if margin < -1:
         return f"{1 - margin:,.1f} x limit"
-    return f"{percent(margin)} {'over' if margin < 0 else 'room'}"
+    missed = "over" if METRICS[metric].better == "lower" else "short"
+    return f"{percent(margin)} {missed if margin < 0 else 'room'}"
 
 
 def reason_label(verdict: SloVerdict) -> str:
@@ -84,7 +98,20 @@ def load_axis(load: Load) -> str:
         case Rate():
             return "requests per second"
         case Replay(name=name):
-            return f"speed of trace {name}"
+            return f"speed of trace {name} (1 = as recorded)"
+
+
+def loads_label(loads: Sequence[Load]) -> str:
+    """Loads of one kind, listed: `1, 4 and 8 users`, `0.5 and 1 req/s`."""
+    labels = [load_label(load) for load in loads]
+    if len(labels) > 1 and not isinstance(loads[0], Replay):
+        labels = [*(f"{load_value(load):g}" for load in loads[:-1]), labels[-1]]
+    return and_list(labels)
+
+
+def and_list(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def short_load(load: Load) -> str:
@@ -104,3 +131,15 @@ def level_at(run: Run, load: Load | None) -> Level | None:
 def subject_title(run: Run) -> str:
     """What the run is about: the deployment, else what the run calls itself."""
     return run.deployment.title if run.deployment is not None else run.title
+
+
+def length_label(length: Length) -> str:
+    """`512`, `log-normal, median 1,020 (sigma 0.8)`, `8 to 14,050, median 1,020`."""
+    match length:
+        case FixedLength(tokens=n):
+            return f"{n:,}"
+        case LognormalLength(median_tokens=median, sigma=sigma):
+            return f"log-normal, median {median:,.0f} (sigma {sigma:g})"
+        case QuantileLength(knots=knots):
+            middle = min(knots, key=lambda knot: abs(knot[0] - 0.5))
+            return f"{knots[0][1]:,.0f} to {knots[-1][1]:,.0f}, median {middle[1]:,.0f}"

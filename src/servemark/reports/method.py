@@ -8,8 +8,7 @@ from servemark.domain.coefficients import Coefficients, Fitted
 from servemark.domain.gpu import Gpu
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Run
-from servemark.domain.workload import FixedLength, Length, LognormalLength, QuantileLength
-from servemark.reports.labels import ORIGINS, percent, slo_label
+from servemark.reports.labels import ORIGINS, length_label, percent, slo_label
 from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
 from servemark.reports.tables import LATENCIES
 from servemark.units import format_seconds
@@ -57,6 +56,9 @@ def _facts_table(runs: Sequence[Run], series: Sequence[Series]) -> Table:
 
 def _requests(run: Run) -> str:
     load = run.workload
+    asked = {each.item for level in run.levels for each in level.requests} - {None}
+    if asked:
+        return f"{len(asked):,} questions in turn, {_counted(run)}answers up to {length_label(load.output)} tokens"
     text = f"input {length_label(load.input)}, output {length_label(load.output)} tokens"
     if load.shared_prefix_tokens:
         text += f", {load.shared_prefix_tokens:,} of the input shared by all"
@@ -64,16 +66,10 @@ def _requests(run: Run) -> str:
     return text + (f" ({', '.join(named)})" if named else "")
 
 
-def length_label(length: Length) -> str:
-    """`512`, `median 1,020 (sigma 0.8)`, `8 to 14,050, median 1,020`."""
-    match length:
-        case FixedLength(tokens=n):
-            return f"{n:,}"
-        case LognormalLength(median_tokens=median, sigma=sigma):
-            return f"log-normal, median {median:,.0f} (sigma {sigma:g})"
-        case QuantileLength(knots=knots):
-            middle = min(knots, key=lambda knot: abs(knot[0] - 0.5))
-            return f"{knots[0][1]:,.0f} to {knots[-1][1]:,.0f}, median {middle[1]:,.0f}"
+def _counted(run: Run) -> str:
+    """`input 58 to 91 tokens, `, as the server counted them."""
+    counts = [each.input_tokens for level in run.levels for each in level.requests if each.input_tokens]
+    return f"input {min(counts):,} to {max(counts):,} tokens, " if counts else ""
 
 
 def _served_by(run: Run) -> str:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from servemark.domain.record import Record
 
 _Box = tuple[float, float, float, float]
-CHARACTER_PX = 6.0
+CHARACTER_PX = 6.5
 LINE_PX = 13.0
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import Run
 from servemark.errors import InputError
 from servemark.reports.answers import answer_of
-from servemark.reports.bars import failure_charts, memory_chart
-from servemark.reports.charts import interactivity_chart, latency_charts
+from servemark.reports.bars import failure_charts, memory_charts
+from servemark.reports.charts import interactivity_charts
+from servemark.reports.latency import latency_charts, percentiles_shown
 from servemark.reports.method import method_section
-from servemark.reports.page import Chart, Report, Section, Series
+from servemark.reports.page import Report, Section, Series
 from servemark.reports.redaction import without_secrets
 from servemark.reports.series import series_of
 from servemark.reports.strip import verdict_section
@@ -52,29 +54,34 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
 
 
 def _throughput_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
-    memory = _memory_charts(drawn)
-    found = tuple(chart for chart in (interactivity_chart(drawn), *memory) if chart is not None)
-    title = "Throughput and memory" if memory else "Throughput"
+    budgets = _budgets(drawn)
+    wide = (*interactivity_charts(drawn), *memory_charts(budgets))
+    narrow = len(wide) == 3
+    found = (
+        (*interactivity_charts(drawn, narrow=True), *memory_charts(budgets, narrow=True))
+        if narrow
+        else wide
+    )
+    title = "Throughput and memory" if budgets else "Throughput"
     return Section(key="throughput", title=title, charts=found) if found else None
 
 
 def _latency_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
     charts = latency_charts(drawn)
-    text = "Bold: p95; thin: p50; dashed: p99. Bands and bars are 95 % intervals; points in grey have none."
-    return (
-        Section(key="latency", title="Latency against load", text=text, charts=charts) if charts else None
+    if not charts:
+        return None
+    return Section(
+        key="latency", title="Latency against load", text=percentiles_shown(charts), charts=charts
     )
 
 
-def _memory_charts(drawn: Sequence[tuple[Run, Series]]) -> list[Chart]:
+def _budgets(drawn: Sequence[tuple[Run, Series]]) -> list[tuple[str, MemoryBudget]]:
     """One per distinct budget: a simulation and a closed form of one deployment share theirs."""
-    budgets = {run.memory: each.name for run, each in reversed(drawn) if run.memory is not None}
-    several = len(budgets) > 1
-    ordered = reversed(list(budgets.items()))
-    return [
-        memory_chart(budget, name=f"memory-{i + 1}", subject=subject if several else "", narrow=several)
-        for i, (budget, subject) in enumerate(ordered)
-    ]
+    found: dict[MemoryBudget, str] = {}
+    for run, each in drawn:
+        if run.memory is not None:
+            found.setdefault(run.memory, each.name)
+    return [(name, budget) for budget, name in found.items()]
 
 
 def _failure_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
@@ -91,12 +98,15 @@ def _failure_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
 
 
 def _title(runs: Sequence[Run], series: Sequence[Series]) -> str:
-    """What the runs are about; of several, an endpoint goes by its model alone."""
+    """What the runs are about; deployments of one model name it once, an endpoint goes by its model alone."""
     subjects = dict.fromkeys(each.subject for each in series)
     if len(subjects) == 1:
         return next(iter(subjects))
     deployed = {each.subject for run, each in zip(runs, series, strict=True) if run.deployment}
     names = {each.subject: each.name for each in series}
+    models = {run.deployment.model.name for run in runs if run.deployment}
+    if len(deployed) == len(subjects) and len(models) == 1:
+        return f"{next(iter(models))}: {' · '.join(names[each] for each in subjects)}"
     return " · ".join(each if each in deployed else names[each] for each in subjects)
 
 

@@ -8,8 +8,10 @@ from servemark.domain.capacity import SloVerdict
 from servemark.domain.run import Run
 from servemark.domain.workload import Load, Slo, load_label, load_value
 from servemark.reports.labels import (
+    and_list,
     level_at,
     load_axis,
+    loads_label,
     margin_label,
     metric_label,
     reason_label,
@@ -46,24 +48,29 @@ def _strip_table(pairs: Sequence[tuple[Run, Series]], loads: Sequence[Load]) -> 
             name = each.label if len(pairs) > 1 and i == 0 else ""
             head = Cell(text=f"{each.glyph} {slo_label(slo)}", detail=name, colour=each.colour)
             rows.append((head, *(_strip_cell(run, slo, load) for load in loads)))
-        for load in loads:
-            whose = f"{each.label}, " if len(pairs) > 1 else ""
-            notes += [whose + note for note in _reasons(run, load)]
+        whose = f"{each.label}, " if len(pairs) > 1 else ""
+        notes += [whose + note for note in _reasons(run, loads)]
     columns = [Column(label=load_label(load)) for load in loads]
     head = Column(label="promise", numeric=False)
     return Table(title="", columns=(head, *columns), rows=tuple(rows), notes=tuple(notes))
 
 
-def _reasons(run: Run, load: Load) -> list[str]:
-    """Why promises stay undecided at a load; promises with the same reason share a line."""
-    by_reason: dict[str, list[str]] = {}
-    for slo in run.slos:
-        verdict = slo_verdict(run, slo, load)
-        if verdict is not None and (reason := reason_label(verdict)):
-            by_reason.setdefault(reason, []).append(metric_label(slo))
-    if len(by_reason) == 1:
-        return [f"{load_label(load)}: {reason}." for reason in by_reason]
-    return [f"{load_label(load)}, {' and '.join(names)}: {reason}." for reason, names in by_reason.items()]
+def _reasons(run: Run, loads: Sequence[Load]) -> list[str]:
+    """Why promises stay undecided; loads and promises with the same reason share a line."""
+    by_reason: dict[tuple[tuple[str, ...], str], list[Load]] = {}
+    for load in loads:
+        promises: dict[str, list[str]] = {}
+        for slo in run.slos:
+            verdict = slo_verdict(run, slo, load)
+            if verdict is not None and (reason := reason_label(verdict)):
+                promises.setdefault(reason, []).append(metric_label(slo))
+        for reason, names in promises.items():
+            named = tuple(names) if len(promises) > 1 else ()
+            by_reason.setdefault((named, reason), []).append(load)
+    return [
+        f"{', '.join(filter(None, (loads_label(some), and_list(names) if names else '')))}: {reason}."
+        for (names, reason), some in by_reason.items()
+    ]
 
 
 def slo_verdict(run: Run, slo: Slo, load: Load) -> SloVerdict | None:
@@ -79,7 +86,7 @@ def _strip_cell(run: Run, slo: Slo, load: Load) -> Cell:
         return Cell(text=ABSENT, faint=True)
     return Cell(
         text=value_label(slo.metric, verdict.value),
-        detail=margin_label(verdict.margin),
+        detail=margin_label(slo.metric, verdict.margin),
         mark=verdict.verdict,
         faint=verdict.verdict == "undecided",
     )

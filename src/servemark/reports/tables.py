@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Distribution, Level, Run
-from servemark.domain.workload import load_value
+from servemark.domain.workload import Workload, load_label, load_value
 from servemark.reports.figures import Scale, plain_scale, seconds_scale
-from servemark.reports.labels import load_axis, percent, short_load, subject_title
+from servemark.reports.labels import length_label, load_axis, percent, short_load, subject_title
 from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
 
 LATENCIES = ("ttft_s", "itl_s", "tpot_s", "e2e_s")
@@ -46,9 +46,7 @@ def _level_table(run: Run, series: Series) -> Table:
     drawn += _instrument_columns(levels)
     columns, cells = zip(*drawn, strict=True)
     notes = tuple(
-        f"{load_axis(level.load)} {short_load(level.load)}: {note}"
-        for level in levels
-        for note in level.notes
+        f"{load_label(level.load)}: {note.rstrip('.')}." for level in levels for note in level.notes
     )
     return Table(
         title=f"{series.glyph} {series.label}: {subject_title(run)}",
@@ -169,7 +167,19 @@ def _difference_table(predicted: Run, foreseen: Series, measured: Run, seen: Ser
         title=f"{foreseen.label} against {seen.label}",
         columns=tuple(heads[i] for i in kept),
         rows=tuple(tuple(row[i] for i in kept) for row in rows),
+        notes=_unlike_requests(predicted.workload, measured.workload),
     )
+
+
+def _unlike_requests(predicted: Workload, measured: Workload) -> tuple[str, ...]:
+    """Says so where the two runs did not ask for the same lengths."""
+    mine, theirs = (
+        f"input {length_label(load.input)}, output {length_label(load.output)} tokens"
+        for load in (predicted, measured)
+    )
+    if mine == theirs:
+        return ()
+    return (f"Not like against like: predicted for {mine}, measured with {theirs}.",)
 
 
 def _difference_cells(mine: Level, theirs: Level) -> list[Cell]:

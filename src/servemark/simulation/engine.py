@@ -95,10 +95,14 @@ class Replica:
         scheduler = self.scheduler
         now_ps = self._start_ps = self.ready_ps
         self.ready_ps = NEVER
-        self._prompts = prompts = scheduler.schedule()
-        if scheduler.preempted or scheduler.broken:
-            self._interrupt(now_ps)
-        pool = scheduler.pool
+        batch, pool = scheduler.batch, scheduler.pool
+        prompts: list[tuple[Visit, int]] = []
+        if scheduler.waiting or scheduler.partial is not None or len(batch.members) > pool.free:
+            prompts = scheduler.schedule()
+            pool = scheduler.pool
+            if scheduler.preempted or scheduler.broken:
+                self._interrupt(now_ps)
+        self._prompts = prompts
         self._waiting = len(scheduler.waiting)
         self._used = pool.total - pool.free
         if prompts:
@@ -106,15 +110,16 @@ class Replica:
             self._first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
             self.end_ps = now_ps + duration_ps
             if not scheduler.chunked:
-                for visit in scheduler.batch.members.values():
+                for visit in batch.members.values():
                     self._paused.setdefault(visit, now_ps)
-        elif scheduler.batch.members:
+        elif batch.members:
             self.end_ps = now_ps + self._stretch()
 
     def finish(self) -> None:
         """The stretch is over: hand out its tokens."""
-        scheduler, end_ps, steps, first_ps = self.scheduler, self.end_ps, self._steps, self._first_ps
+        scheduler, end_ps, steps = self.scheduler, self.end_ps, self._steps
         decodes, prefill_tokens = len(scheduler.batch.members), 0
+        first_s = last_s = self._first_ps / PS_PER_S
         if self._prompts:
             for _, tokens in self._prompts:
                 prefill_tokens += tokens
@@ -127,16 +132,16 @@ class Replica:
                     visit.stalled_ps = None
         else:
             done = scheduler.decoded(steps)
+            last_s = (self._first_ps + self._rise_ps * (steps - 1)) / PS_PER_S
         if self._paused:
             decodes = self._resume(end_ps, decodes)
-        first_s = first_ps / PS_PER_S
         self._journal.steps.append(
             StepRecord(
                 replica=self.number,
                 start_s=self._start_ps / PS_PER_S,
                 count=steps,
                 first_s=first_s,
-                last_s=(first_ps + self._rise_ps * (steps - 1)) / PS_PER_S if steps > 1 else first_s,
+                last_s=last_s,
                 decodes=decodes,
                 prefill_tokens=prefill_tokens,
                 waiting=self._waiting,
@@ -160,7 +165,9 @@ class Replica:
         if cost is None:
             cost = self._costs[members] = self._step_time.decode(members)
         base_ps, slope_ps, kink, late_slope_ps = cost
-        steps = scheduler.steps_alike() if not self._paused else 1
+        steps = 1
+        if scheduler.settled and not self._paused:
+            steps = batch.steps_alike(scheduler.pool.free + scheduler.taken)
         if kink is not None:
             if context <= kink:
                 steps = min(steps, (kink - context) // members + 1)

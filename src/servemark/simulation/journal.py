@@ -28,10 +28,18 @@ class Visit(Sequence, eq=False, kw_only=True):
 
 
 class Played(NamedTuple):
-    """A level as it went: requests by index, stretches of steps by start."""
+    """A level as it went.
+
+    Every gap between two tokens of a request is counted once: either it is one step, and then the request
+    is among the `decodes` of that step (mixed steps included), or it spans several, and then it is in the
+    request's `stalls_s` (from a preemption to the next token; while prompts are computed alone). A first
+    token ends no gap.
+    """
 
     requests: tuple[RequestRecord, ...]
+    """By index."""
     steps: tuple[StepRecord, ...]
+    """Stretches of equal steps by start; `waiting` and `kv_used_ratio` are those at the start."""
 
 
 class Journal:

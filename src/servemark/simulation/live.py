@@ -8,7 +8,7 @@ from typing import NamedTuple
 from servemark.domain.deployment import EngineConfig
 from servemark.domain.step import StepTime
 from servemark.errors import InputError
-from servemark.simulation.blocks import block_keys
+from servemark.simulation.prefixes import prefix_of
 from servemark.simulation.scheduler import Scheduler
 from servemark.simulation.sequence import Sequence
 
@@ -78,7 +78,7 @@ class LiveReplica:
             output_tokens=policy.granted(input_tokens, output_tokens),
         )
         if policy.caches and prefix_blocks:
-            request.keys = block_keys(prefix_blocks, prefix_block_tokens, policy.block_size, input_tokens)
+            request.prefix = prefix_of(prefix_blocks, prefix_block_tokens, policy.block_size, input_tokens)
         self._requests[request_id] = request
         self._scheduler.waiting.append(request)
 

@@ -14,9 +14,9 @@ from servemark.domain.step import StepTime
 from servemark.domain.workload import ArrivalPlan
 from servemark.errors import InputError, UnknownName
 from servemark.simulation.arrivals import NEVER, Arrivals, Bounds, ClosedLoop, arrivals_of, picoseconds
-from servemark.simulation.blocks import block_keys
 from servemark.simulation.engine import Replica
 from servemark.simulation.journal import Journal, Played, Visit
+from servemark.simulation.prefixes import prefix_of
 
 Router = Literal["round-robin", "least-loaded"]
 
@@ -68,7 +68,11 @@ def play(
     engines = [
         Replica(number, step_time, engine, kv_blocks, journal, arrivals.ended) for number in range(replicas)
     ]
-    _Fleet(arrivals, engines, journal, router).run()
+    fleet = _Fleet(arrivals, engines, journal, router)
+    if isinstance(arrivals, ClosedLoop):
+        fleet.run_closed()
+    else:
+        fleet.run_open()
     return Played(
         requests=tuple(sorted(journal.requests, key=attrgetter("index"))),
         steps=tuple(sorted(journal.steps, key=attrgetter("start_s"))),
@@ -87,19 +91,26 @@ class _Fleet:
         self._least_loaded = router == "least-loaded"
         self._routed = 0
 
-    def run(self) -> None:
-        """From arrival to arrival; where the end of a request can bring one, from end to end as well."""
+    def run_open(self) -> None:
+        """From arrival to arrival, which are all known."""
         arrivals, replicas = self.arrivals, self.replicas
-        closed = isinstance(arrivals, ClosedLoop)
+        while (now := arrivals.next_ps) != NEVER:
+            if self._least_loaded:
+                for replica in replicas:
+                    replica.run(now)
+            self._arrive(arrivals.pop(), now)
+        for replica in replicas:
+            replica.run(NEVER)
+
+    def run_closed(self) -> None:
+        """From event to event: the end of a request brings the next."""
+        arrivals, replicas = self.arrivals, self.replicas
         now = 0
         while now != NEVER:
-            if closed:
-                for replica in replicas:
-                    if replica.ready_ps == now:
-                        replica.start()
-            now = arrivals.next_ps
-            if closed:
-                now = min(now, *[replica.end_ps for replica in replicas])
+            for replica in replicas:
+                if replica.ready_ps == now:
+                    replica.start()
+            now = min(arrivals.next_ps, *[replica.end_ps for replica in replicas])
             for replica in replicas:
                 replica.run(now)
             while arrivals.next_ps == now != NEVER:
@@ -114,6 +125,7 @@ class _Fleet:
             number = loads.index(min(loads))
         self._routed += 1
         replica = replicas[number]
+        replica.run(now)
         policy, request = replica.scheduler.policy, visit.request
         if refusal := policy.refusal(visit.input_tokens, visit.output_tokens):
             self.journal.refused(visit, number, now, refusal)
@@ -122,7 +134,7 @@ class _Fleet:
         if policy.cuts:
             visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)
         if request.prefix_blocks and policy.caches:
-            visit.keys = block_keys(
+            visit.prefix = prefix_of(
                 request.prefix_blocks, request.prefix_block_tokens, policy.block_size, visit.input_tokens
             )
         replica.accept(visit, now)

@@ -18,6 +18,7 @@ from servemark.domain.step import StepTime
 from servemark.simulation.batch import Batch, S
 from servemark.simulation.blocks import BlockPool, blocks_of
 from servemark.simulation.policies import policy_of
+from servemark.simulation.prefixes import Prefix
 
 
 class Scheduler(Generic[S]):
@@ -39,7 +40,7 @@ class Scheduler(Generic[S]):
         self.broken: list[S] = []
         """By the last `schedule` (llama.cpp's shared context)."""
         self.settled = True
-        """Whether the requests that wait keep waiting, as long as none arrives or finishes."""
+        """Whether those that wait keep waiting, until one arrives or finishes or a block is missing."""
         self.prefix_queries = 0
         """Prompt tokens looked up in the prefix cache, and how many of them were there."""
         self.prefix_hits = 0
@@ -47,7 +48,7 @@ class Scheduler(Generic[S]):
         self.max_num_seqs = engine.max_num_seqs
         self._budget = engine.max_num_batched_tokens
         self._size = self.policy.block_size
-        self._taken = 0
+        self.taken = 0
         """Blocks that the members of the batch took for the scheduled step already."""
 
     @property
@@ -64,20 +65,15 @@ class Scheduler(Generic[S]):
         if self.preempted or self.broken:
             self.preempted, self.broken = [], []
         batch = self.batch
-        if not self.waiting and self.partial is None and len(batch.members) <= self.pool.free:
-            return []
         prompts: list[tuple[S, int]] = []
         if not self.chunked:
             self._admit(prompts, self._budget)
             if prompts:
                 return prompts
-        while batch.blocks_due() > self.pool.free:
+        while (due := batch.blocks_due()) > self.pool.free:
             self._make_room()
-        if not self.waiting and self.partial is None:
-            return prompts
-        due = batch.blocks_due()
         self.pool.take(due)
-        self._taken = due
+        self.taken = due
         budget = self._budget
         if self.partial is not None:
             budget -= self._continue(self.partial, budget - len(batch.members), prompts)
@@ -86,21 +82,13 @@ class Scheduler(Generic[S]):
             self._admit(prompts, budget - len(batch.members))
         return prompts
 
-    def steps_alike(self) -> int:
-        """How many steps like the scheduled one, without prompts, can follow each other: until a member
-        is done or finds no block.
-        """
-        if self.waiting and not self.settled:
-            return 1
-        return self.batch.steps_alike(self.pool.free + self._taken)
-
     def decoded(self, steps: int) -> list[S]:
-        """The scheduled step, without prompts, and so many equal ones are over (up to `steps_alike`).
+        """`steps` equal steps without prompts are over, the first of them scheduled (or nothing waited).
 
         Returns the sequences that are done, oldest first; their blocks are free again.
         """
-        self.pool.take(self.batch.blocks_due(steps) - self._taken)
-        self._taken = 0
+        self.pool.take(self.batch.blocks_due(steps) - self.taken)
+        self.taken = 0
         done = self.batch.advance(steps)
         for seq in done:
             self._release(seq)
@@ -116,7 +104,7 @@ class Scheduler(Generic[S]):
         done = batch.advance(1) if self.chunked else []
         complete: list[S] = []
         self.partial = None
-        self._taken = 0
+        self.taken = 0
         for seq, tokens in prompts:
             seq.computed += tokens
             if seq.computed < seq.input_tokens + seq.generated:
@@ -166,8 +154,8 @@ class Scheduler(Generic[S]):
                 self._make_room()
                 return 0
             self.pool.take(need)
-        if seq.keys:
-            self._register(seq, seq.computed + tokens)
+        if seq.prefix is not None:
+            self._register(seq, seq.prefix, seq.computed + tokens)
         prompts.append((seq, tokens))
         return tokens
 
@@ -179,8 +167,8 @@ class Scheduler(Generic[S]):
             seq = waiting[0]
             target = seq.input_tokens + seq.generated
             hits = idle = 0
-            if seq.keys:
-                hits, idle = self.pool.match(seq.keys, (target - 1) // size)
+            if seq.prefix is not None:
+                hits, idle = self.pool.match(seq.prefix, (target - 1) // size)
             tokens = target - hits * size
             if tokens > budget:
                 if not self.chunked:
@@ -200,31 +188,26 @@ class Scheduler(Generic[S]):
                 budget, room = self._budget, self.max_num_seqs
                 continue
             waiting.popleft()
-            if hits:
-                self._reuse(seq, hits)
+            if seq.prefix is not None and hits:
+                self.pool.hold(seq.prefix, hits)
+                seq.held, seq.computed = hits, hits * size
             self.pool.take(need)
             if policy.reserves:
                 seq.reserved = hits + need
-            if seq.keys:
-                self._register(seq, seq.computed + tokens)
             if policy.caches and not seq.preemptions:
                 seq.cached = seq.computed
                 self.prefix_queries += seq.input_tokens
                 self.prefix_hits += seq.computed
+            if seq.prefix is not None:
+                self._register(seq, seq.prefix, seq.computed + tokens)
             prompts.append((seq, tokens))
             budget -= tokens
 
-    def _reuse(self, seq: S, hits: int) -> None:
-        """Give a sequence the blocks of its first `hits` keys from the prefix cache."""
-        self.pool.hold(seq.keys[:hits])
-        seq.held = hits
-        seq.computed = hits * self._size
-
-    def _register(self, seq: S, computed: int) -> None:
+    def _register(self, seq: S, prefix: Prefix, computed: int) -> None:
         """Make the prompt blocks findable that are full once `computed` tokens are in the cache."""
-        full = computed // self._size
+        full = min(computed // self._size, prefix.blocks)
         if full > seq.held:
-            seq.held += self.pool.register(seq.keys[seq.held : full])
+            seq.held += self.pool.register(prefix, seq.held, full)
 
     def _make_room(self) -> None:
         """No block is left: preempt the newest, or break everything in flight."""
@@ -252,13 +235,13 @@ class Scheduler(Generic[S]):
         self.partial = None
         self.broken += newcomers
         self.pool = BlockPool(self.policy.blocks)
-        self._taken = 0
+        self.taken = 0
 
     def _release(self, seq: S) -> None:
         """Return a sequence's blocks."""
         blocks = seq.reserved or -(-seq.computed // self._size)
-        if seq.held:
-            self.pool.release(seq.keys[: seq.held], blocks - seq.held)
+        if seq.prefix is not None and seq.held:
+            self.pool.release(seq.prefix, seq.held, blocks - seq.held)
         else:
             self.pool.give(blocks)
         seq.computed = seq.held = seq.reserved = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from servemark.simulation.prefixes import Prefix
+
 
 class Sequence(msgspec.Struct, eq=False, kw_only=True):
     """A request on its way through one replica.
@@ -15,14 +17,14 @@ class Sequence(msgspec.Struct, eq=False, kw_only=True):
     input_tokens: int
     output_tokens: int
     """Tokens it will get."""
-    keys: list[int] = []
-    """Prefix-cache keys of the leading full prompt blocks; empty where nothing is cached."""
+    prefix: Prefix | None = None
+    """What the prefix cache may know of its prompt; None where nothing is cached."""
     generated: int = 0
     """Output tokens so far."""
     computed: int = 0
     """Tokens in the KV cache."""
     held: int = 0
-    """How many of the first `keys` this sequence holds in the cache."""
+    """How many of its blocks are the first ones of `prefix`."""
     reserved: int = 0
     """Blocks taken at admission for the whole of its life; 0 = block by block as it grows."""
     cached: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from servemark.domain.metrics import QUANTILES
@@ -32,7 +33,8 @@ def gap_distribution(complete: Sequence[RequestRecord], steps: Sequence[StepReco
     Gaps of one request, and of all requests in one step, move together, so intervals count clusters
     instead of gaps: the mean is cluster-robust over requests, and percentiles take the number of
     requests with a gap (of steps, where those are known and fewer) as the number of independent
-    samples.
+    samples. Requests are taken as independent of each other: what moves a whole level at once (a machine
+    that slows down) shows in no interval.
     """
     if steps:
         return _simulated(complete, steps)
@@ -43,9 +45,10 @@ def gap_distribution(complete: Sequence[RequestRecord], steps: Sequence[StepReco
     totals = np.array([each[-1] - each[0] for each in stamps])
     counts = np.array([len(each) - 1.0 for each in stamps])
     values, intervals = pooled_quantiles(ordered, list(QUANTILES.values()), len(stamps))
-    return _distribution(
+    found = _distribution(
         len(ordered), float(ordered.mean()), pooled_mean_interval(totals, counts), values, intervals
     )
+    return replace(found, together_ratio=float((ordered == 0).mean()))
 
 
 def _simulated(complete: Sequence[RequestRecord], steps: Sequence[StepRecord]) -> Distribution:

@@ -21,7 +21,7 @@ from servemark.domain.run import (
 from servemark.domain.workload import Load
 from servemark.stats.gaps import gap_distribution, worst_gaps
 from servemark.stats.percentiles import mean_interval, quantile_interval, ratio_interval
-from servemark.stats.windows import output_tokens_per_s, requests_per_s, steady_window
+from servemark.stats.windows import steady_window, throughput
 
 
 def summarise(
@@ -45,9 +45,9 @@ def summarise(
     Args:
         load: what was asked for.
         requests: every request, warm-up included.
-        steps: engine steps of a simulated level; gaps and throughput then come from these. Steps before
-            the first measured request are no gaps of the level; a warm-up request still in flight after
-            that leaves its last gaps in.
+        steps: engine steps of a simulated level; its gaps come from these. Steps before the first
+            measured request are no gaps of the level; a warm-up request still in flight after that
+            leaves its last gaps in.
         lag: the instrument's own error.
         cpu: cores kept busy by client and engine.
         samples: board samples.
@@ -70,14 +70,15 @@ def summarise(
             n=len(measured), mean=failed / len(measured), ci={"mean": interval}
         )
     window = steady_window(load, requests)
+    rates = throughput(load, requests, window)
     return Level(
         load=load,
         requests_sent=len(measured),
         warmup_sent=len(requests) - len(measured),
         outcomes=outcomes,
         metrics=metrics,
-        output_tokens_per_s=window and output_tokens_per_s(requests, steps, window),
-        requests_per_s=window and requests_per_s(requests, window),
+        output_tokens_per_s=rates.output_tokens_per_s,
+        requests_per_s=rates.requests_per_s,
         failures_ratio=failed / len(measured) if measured else None,
         preemptions=sum(each.preemptions for each in measured),
         window=window,

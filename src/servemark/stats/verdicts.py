@@ -8,23 +8,28 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from servemark.domain.capacity import SloVerdict, Verdict, VerdictWord
-from servemark.domain.metrics import METRICS, QUANTILES
+from servemark.domain.metrics import METRICS, QUANTILES, Metric
 from servemark.domain.run import Distribution, Level
 from servemark.domain.workload import Slo
 from servemark.errors import UnknownName
-from servemark.units import format_seconds
+from servemark.units import format_ratio, format_seconds
 
+MANY_TOGETHER_RATIO = 0.2
+"""Share of chunks read together with the one before, from which percentiles of the gaps mean little."""
 _TAIL = 0.025
 _MEASURED_FROM_SENDING = ("ttft_s", "ttft_scheduled_s", "e2e_s", "e2e_scheduled_s")
 """These begin at a moment the client chose, so its lag can only make them too long."""
+_MEASURED_FROM_SCHEDULE = ("ttft_scheduled_s", "e2e_scheduled_s")
+"""These hold the lateness of the sending too."""
 
 
 def judge(level: Level, slos: Sequence[Slo]) -> Level:
     """The same level with its `verdict`; None where nothing was promised.
 
-    One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, or
-    where the instrument's own lag could flip it. Otherwise the point value decides. A metric without a
-    sample breaks its promise when requests were sent and none completed. A closed-form level has no
+    One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, where
+    the instrument's own lag could flip it, or (a percentile of ITL) where many chunks were read
+    together. Otherwise the point value decides; one that meets its limit exactly holds. A metric without
+    a sample breaks its promise when requests were sent and none completed. A closed-form level has no
     samples (n = 0) and is judged by its values.
 
     Raises:
@@ -70,8 +75,10 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
     needed, reason = None, ""
     if metric.scope != "level" and found.n and interval is None:
         needed = requests_needed(slo.statistic)
-        complete = level.outcomes.get("complete", 0)
-        word, reason = "undecided", f"{complete} requests completed, {needed} needed for {slo.statistic}"
+        word, reason = "undecided", f"{_samples(level, found, metric)}, {needed} needed for {slo.statistic}"
+    elif slo.statistic in QUANTILES and (found.together_ratio or 0.0) > MANY_TOGETHER_RATIO:
+        share = format_ratio(found.together_ratio or 0.0)
+        word, reason = "undecided", f"{share} of the chunks were read together: promise TPOT instead"
     elif metric.unit == "s" and (lag_s := _flipping_lag(level, slo, value)):
         word, reason = "undecided", f"within the instrument's own lag of {format_seconds(lag_s)}"
     return SloVerdict(
@@ -85,12 +92,20 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
     )
 
 
+def _samples(level: Level, found: Distribution, metric: Metric) -> str:
+    """How many requests an interval could rest on."""
+    complete = level.outcomes.get("complete", 0)
+    if metric.scope == "request" and found.n < complete:
+        return f"{found.n} of {complete} completed requests have a {metric.label}"
+    return f"{complete} requests completed"
+
+
 def _without_value(level: Level, slo: Slo) -> SloVerdict:
     """No sample: broken if nothing completed, else nothing can be said."""
     if level.requests_sent and not level.outcomes.get("complete", 0):
         reason = f"none of {level.requests_sent} requests completed"
         return SloVerdict(slo=slo, value=None, verdict="breaks", reason=reason)
-    reason = "no request was sent" if not level.requests_sent else f"no sample of {slo.metric}"
+    reason = "no request ended" if not level.requests_sent else f"no sample of {slo.metric}"
     return SloVerdict(
         slo=slo,
         value=None,
@@ -115,6 +130,8 @@ def _flipping_lag(level: Level, slo: Slo, value: float) -> float | None:
     if level.lag is None:
         return None
     lag_s = level.lag.total_s
+    if slo.metric in _MEASURED_FROM_SCHEDULE:
+        lag_s += level.lag.send_p99_s
     if slo.metric == "tpot_s":
         lag_s /= _gaps_per_request(level)
     excess = value - slo.limit

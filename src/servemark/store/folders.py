@@ -48,10 +48,16 @@ class RunEntry(Record, frozen=True, kw_only=True):
 
 
 class RunWriter:
-    """Writes one run folder. Made by `create_run`."""
+    """Writes one run folder. Made by `create_run`.
+
+    Once made, it never raises for the disk: a run that can no longer be written goes on in memory, and
+    `problem` says what is missing from the folder.
+    """
 
     def __init__(self, path: Path, run: Run) -> None:
         self.path = path
+        self.problem = ""
+        """Why the folder does not hold the whole run; empty while it does."""
         self._run = replace(
             run,
             id=path.name,
@@ -61,19 +67,19 @@ class RunWriter:
         self._requests = RowsFile(path / REQUESTS[0])
         self._steps = RowsFile(path / STEPS[0])
         self._samples = RowsFile(path / SAMPLES[0])
-        self._write()
+        self._replace_manifest()
 
     def request(self, level: int, record: RequestRecord) -> None:
         """Append one request of a level."""
-        self._requests.append(level, record)
+        self._append(self._requests, level, record)
 
     def step(self, level: int, record: StepRecord) -> None:
         """Append one stretch of steps of a level."""
-        self._steps.append(level, record)
+        self._append(self._steps, level, record)
 
     def sample(self, level: int, record: GpuSample) -> None:
         """Append one board sample of a level."""
-        self._samples.append(level, record)
+        self._append(self._samples, level, record)
 
     def level(self, index: int, level: Level) -> None:
         """Put a level into the manifest: an `open_level` when it starts, its summary when it has ended."""
@@ -85,7 +91,8 @@ class RunWriter:
     def finish(self, run: Run) -> Path:
         """Write the final manifest, whatever `run.provenance.finished` says; returns the folder."""
         levels = tuple(_bare(level) for level in run.levels)
-        self._run = replace(run, id=self.path.name, levels=levels)
+        notes = (*run.notes, self.problem) if self.problem else run.notes
+        self._run = replace(run, id=self.path.name, levels=levels, notes=notes)
         self._write()
         self.close()
         return self.path
@@ -95,7 +102,27 @@ class RunWriter:
         for each in (self._requests, self._steps, self._samples):
             each.close()
 
+    def _append(self, file: RowsFile, level: int, record: RequestRecord | StepRecord | GpuSample) -> None:
+        """One row; none after the first that could not be written, since it may have left a torn line."""
+        if not self.problem:
+            try:
+                file.append(level, record)
+            except OSError as error:
+                self._give_up(error)
+
     def _write(self) -> None:
+        """The manifest anew; tried again however often it failed, since it holds every summary."""
+        try:
+            self._replace_manifest()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.problem = (
+            self.problem or f"not all of the run could be written to {self.path}: {error.strerror}"
+        )
+
+    def _replace_manifest(self) -> None:
         text = msgspec.json.format(msgspec.json.encode(self._run), indent=1)
         partial = self.path / f".{MANIFEST}"
         partial.write_bytes(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -37,12 +39,17 @@ class RowsFile:
         self._buffer = bytearray()
 
     def append(self, level: int, row: R) -> None:
-        """Write one row; the file appears with the first."""
+        """Write one row; the file appears with the first.
+
+        Raises:
+            OSError: it was not written, or (a full disk) in part: nothing may follow it then.
+        """
         if self._file is None:
             self._file = self._path.open("ab", buffering=0)
         self._encoder.encode_into(Row(level=level, row=row), self._buffer)
         self._buffer += b"\n"
-        self._file.write(self._buffer)
+        if self._file.write(self._buffer) != len(self._buffer):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file, if there is one."""
@@ -55,13 +62,16 @@ def read_rows(path: Path, kind: type[R]) -> tuple[dict[int, list[R]], bool]:
     """Rows by level, and whether a torn last line was left out. No file means no rows.
 
     Raises:
-        StoreError: a line other than a torn last one cannot be read.
+        StoreError: the file, or a line other than a torn last one, cannot be read.
     """
     rows: dict[int, list[R]] = defaultdict(list)
     if not path.exists():
         return rows, False
     decode = msgspec.json.Decoder(Row[kind]).decode
-    *lines, rest = path.read_bytes().split(b"\n")
+    try:
+        *lines, rest = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise StoreError(str(path), expected="a readable file", found=error.strerror) from None
     for number, line in enumerate(lines, 1):
         try:
             row = decode(line)

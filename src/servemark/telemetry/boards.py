@@ -80,7 +80,11 @@ def _busy_ratio(handle: Any) -> float:
 
 
 def _used_bytes(handle: Any) -> float:
-    memory: Any = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    """As nvidia-smi shows it: without what the driver keeps for itself, where it tells them apart (R510)."""
+    try:
+        memory: Any = pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)
+    except pynvml.NVMLError:
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return memory.used
 
 
