@@ -47,9 +47,28 @@ def test_records_and_lists_of_them_show_as_tables(shell):
 
 
 @pytest.mark.needs("ipython")
+def test_what_the_verbs_return_shows_itself(shell, tmp_path):
+    import servemark as sm
+
+    run = sm.predict("llama-3.1-8b", gpu="l40s", users=[1, 8], slo="tpot_p95=50ms", runs=tmp_path)
+    for value, words in (
+        (run, "carries at least 8 users within its promises"),
+        (sm.report(run), "carries at least 8 users within its promises"),
+        (sm.fit("llama-3.1-8b", gpu="l40s"), "Llama 3.1 8B (bf16) on 1 x L40S"),
+        (sm.gpus("l40s"), "L40S"),
+        (sm.models(), "Llama 3.1 8B"),
+        (sm.runs(runs=tmp_path), "0001-predicted-llama-3.1-8b"),
+    ):
+        shown, _ = shell.display_formatter.format(value)
+        assert words in " ".join(shown["text/plain"].split())
+        assert words in shown["text/html"].replace("\u00a0", " ") and "Struct" not in shown["text/plain"]
+
+
+@pytest.mark.needs("ipython")
 def test_other_tuples_and_lists_are_left_to_ipython(shell):
     for value in ((1, 2), [], (find_gpu("l40s"), 1)):
         assert "text/html" not in shell.display_formatter.format(value)[0]
+    assert shell.display_formatter.format((1, 2))[0]["text/plain"] == "(1, 2)"
 
 
 def test_outside_a_notebook_nothing_is_registered():

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from servemark.domain.workload import Replay
 from servemark.reports.answers import answer_of, sentence_of
 from servemark.reports.series import series_of
+from servemark.stats.verdicts import judge
 
 SUBJECT = "Llama 3.1 8B (bf16) on 1 x L40S"
 
@@ -66,7 +67,7 @@ def test_no_promise_broke_up_to_the_highest_load():
 
 def test_undecided_says_how_many_requests_are_needed():
     assert sentence_of(single_level()) == (
-        "Undecided for llama-3.1-8b at http://127.0.0.1:8000/v1: "
+        "llama-3.1-8b at http://127.0.0.1:8000/v1: no capacity can be stated; "
         "at 0.5 req/s TTFT p95 stays undecided: 30 requests completed, 72 needed for p95."
     )
 
@@ -121,3 +122,11 @@ def test_a_margin_below_one_percent_is_not_written_as_none():
     assert "under 1 % of room left" in sentence_of(
         run([level(row, (TPOT,))], (TPOT,), origin="predicted", method="closed form", deployment=DEPLOYMENT)
     )
+
+
+def test_a_load_at_which_nothing_completed_says_so():
+    levels = [level(MEASURED[3], (TTFT,), n=100), level(MEASURED[4], (TTFT,), n=100)]
+    none = replace(levels[1], metrics={}, outcomes={"refused": 100}, verdict=None)
+    one = run([levels[0], judge(none, (TTFT,))], (TTFT,), origin="measured", method="load test",
+              deployment=DEPLOYMENT)  # fmt: skip
+    assert notes_of(one) == ("At 16 users TTFT p95 (none of 100 requests completed) breaks its promise.",)

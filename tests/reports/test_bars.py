@@ -1,7 +1,7 @@
-from example_runs import BUDGET, measured, measured_with_failures
+from example_runs import BUDGET, H100_BUDGET, measured, measured_with_failures
 from msgspec.structs import replace
 
-from servemark.reports.bars import failure_charts, memory_chart, memory_parts
+from servemark.reports.bars import failure_charts, memory_chart, memory_charts, memory_parts
 from servemark.reports.series import series_of
 from servemark.units import MIB
 
@@ -41,6 +41,35 @@ def test_what_does_not_fit_shows_what_is_missing():
     short = replace(BUDGET, fits=False, kv_pool_bytes=-900.0 * MIB, missing_bytes=900.0 * MIB)
     assert memory_parts(short)[-1] == ("missing", 900.0 * MIB)
     assert "900 MiB are missing" in memory_chart(short).caption
+
+
+def test_several_budgets_share_an_axis_one_row_each():
+    (chart,) = memory_charts([("1 x L40S", BUDGET), ("1 x H100 SXM", H100_BUDGET)])
+    ends = [row["end"] for row in bars(chart.spec) if row["subject"] == "1 x H100 SXM"]
+    assert ends[-1] == 79.179  # 81,079 MiB, all that CUDA offers
+    texts = [
+        row["text"] for layer in chart.spec["layer"] for row in layer["data"]["values"] if "text" in row
+    ]
+    assert texts[-2:] == ["194,960 tokens", "451,232 tokens"]
+    assert "1 x H100 SXM: weights 15,317 MiB; KV cache 56,404 MiB" in chart.text
+
+
+def test_a_budget_that_does_not_fit_says_so_in_its_row():
+    short = replace(BUDGET, fits=False, kv_pool_bytes=-900.0 * MIB, missing_bytes=900.0 * MIB)
+    (chart,) = memory_charts([("a", BUDGET), ("b", short)])
+    texts = [
+        row["text"] for layer in chart.spec["layer"] for row in layer["data"]["values"] if "text" in row
+    ]
+    assert texts[-1] == "900 MiB missing"
+
+
+def test_shares_of_failures_end_at_a_hundred_percent():
+    one = measured_with_failures()
+    last = replace(one.levels[-1], outcomes={"refused": 320})
+    runs = (replace(one, levels=(*one.levels[:-1], last)),)
+    (chart,) = failure_charts(list(zip(runs, series_of(runs), strict=True)))
+    layer = next(layer for layer in chart.spec["layer"] if layer["mark"]["type"] == "bar")
+    assert layer["encoding"]["x"]["scale"]["domain"] == [0.0, 100.0]
 
 
 def test_failures_are_stacked_shares_of_what_was_sent():

@@ -4,21 +4,25 @@ from example_runs import (
     closed_form,
     faster_gpu,
     measured,
-    single_level,
     tiny_model,
     without_promises,
 )
 from msgspec.structs import replace
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from servemark.reports.charts import interactivity_chart, latency_charts
-from servemark.reports.palette import DARK, MUTED
+from servemark.reports.charts import interactivity_charts
+from servemark.reports.palette import DARK
 from servemark.reports.sections import compose
 from servemark.reports.series import series_of
 
 
 def drawn(*runs):
     return list(zip(runs, series_of(runs), strict=True))
+
+
+def interactivity_chart(runs):
+    (chart,) = interactivity_charts(runs)
+    return chart
 
 
 def charts(name):
@@ -78,51 +82,17 @@ def test_the_promised_region_is_shaded_and_the_capacity_ringed():
 
 def test_predicted_marks_are_hollow_and_measured_ones_filled():
     chart = interactivity_chart(drawn(closed_form(), measured()))
-    marks = [layer["mark"] for layer in chart.spec["layer"] if layer["mark"].get("size") == 46]
+    marks = [layer["mark"] for layer in chart.spec["layer"] if layer["mark"].get("size") in (46, 69)]
     assert [(m["shape"], m["fill"] == m["stroke"]) for m in marks] == [("diamond", False), ("circle", True)]
 
 
-def test_predicted_and_measured_share_a_panel_and_another_subject_has_its_own():
-    assert [c.title for c in latency_charts(drawn(closed_form(), measured()))] == ["TTFT", "TPOT"]
-    titles = [c.title for c in latency_charts(drawn(closed_form(), measured(), tiny_model()))]
+def test_subjects_orders_of_magnitude_apart_go_on_charts_of_their_own():
+    titles = [c.title for c in interactivity_charts(drawn(closed_form(), tiny_model(), measured()))]
     assert titles == [
-        "TTFT: Llama 3.1 8B",
-        "TTFT: servemark-tiny",
-        "TPOT: Llama 3.1 8B",
-        "TPOT: servemark-tiny",
+        "Throughput against interactivity: Llama 3.1 8B",
+        "Throughput against interactivity: servemark-tiny",
     ]
-
-
-def test_panels_within_reach_of_each_other_share_their_axis():
-    def tops(*runs):
-        layers = [chart.spec["layer"] for chart in latency_charts(drawn(*runs))[:2]]
-        lines = [next(each for each in parts if each["mark"]["type"] == "line") for parts in layers]
-        return [line["encoding"]["y"]["scale"]["domain"][1] for line in lines]
-
-    near = tops(closed_form(), faster_gpu())
-    far = tops(closed_form(), tiny_model())
-    assert near[0] == near[1] and far[0] > 5 * far[1]
-
-
-def test_bands_stand_only_where_an_interval_exists():
-    ttft, _ = latency_charts(drawn(measured()))
-    bands = [layer for layer in ttft.spec["layer"] if layer["mark"]["type"] == "area"]
-    assert len(bands) == 2  # p50 and p95; no level has the 368 requests of p99
-    assert all(row["low"] < row["high"] for band in bands for row in band["data"]["values"])
-    grey = [layer for layer in ttft.spec["layer"] if layer["mark"].get("stroke") == MUTED]
-    tips = [row["tip"] for layer in grey for row in layer["data"]["values"]]
-    assert len(tips) == 6 and all(tip.startswith("TTFT p99 at ") for tip in tips)
-
-
-def test_a_single_level_has_bars_instead_of_bands():
-    ttft, _ = latency_charts(drawn(single_level()))
-    kinds = [layer["mark"]["type"] for layer in ttft.spec["layer"]]
-    assert "rule" in kinds and "area" not in kinds
-
-
-def test_a_limit_far_above_the_chart_is_said_instead_of_drawn():
-    ttft, *_ = latency_charts(drawn(tiny_model()))
-    assert ttft.caption == "Above the chart: TTFT p95 ≤ 2 s."
+    assert len(interactivity_charts(drawn(closed_form(), faster_gpu()))) == 1
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))

@@ -1,8 +1,8 @@
 import pytest
 
 from servemark.domain.capacity import SloVerdict
-from servemark.domain.workload import Slo
-from servemark.reports.labels import margin_label, percent, reason_label, slo_label
+from servemark.domain.workload import Rate, Replay, Slo, Users
+from servemark.reports.labels import loads_label, margin_label, percent, reason_label, short_load, slo_label
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,10 @@ def test_a_promise_reads_as_it_was_given(metric, statistic, limit, label):
 
 
 def test_margins():
-    assert [margin_label(m) for m in (0.198, 0.0, -0.3, -2.75, None)] == [
+    assert [margin_label("ttft_s", m) for m in (0.198, 0.0, -0.3, -2.75, None)] == [
         "20 % room", "0 % room", "30 % over", "3.8 x limit", "",
     ]  # fmt: skip
+    assert margin_label("output_tokens_per_s", -0.3) == "30 % short"
     assert percent(0.004) == "under 1 %"
 
 
@@ -33,3 +34,14 @@ def test_a_reason_carries_the_number_needed_once():
     untold = SloVerdict(slo=slo, value=1.0, verdict="undecided", reason="no sample", requests_needed=72)
     assert reason_label(told) == "72 needed"
     assert reason_label(untold) == "no sample; 72 requests needed"
+
+
+def test_loads_of_one_kind_share_their_unit():
+    assert loads_label([Users(users=1)]) == "1 user"
+    assert loads_label([Users(users=1), Users(users=4), Users(users=8)]) == "1, 4 and 8 users"
+    assert loads_label([Rate(per_s=0.5), Rate(per_s=1)]) == "0.5 and 1 req/s"
+
+
+def test_beside_its_kind_a_load_is_short():
+    loads = (Users(users=4), Rate(per_s=3), Replay(name="chat", time_scale=2))
+    assert [short_load(load) for load in loads] == ["4", "3 req/s", "chat x2"]

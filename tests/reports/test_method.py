@@ -1,7 +1,9 @@
-from example_runs import closed_form, measured, simulated
+from example_runs import closed_form, measured, rows_of, simulated, tiny_model
+from msgspec.structs import replace
 
 from servemark.domain.workload import FixedLength, LognormalLength, QuantileLength
-from servemark.reports.method import length_label, method_section
+from servemark.reports.labels import length_label
+from servemark.reports.method import method_section
 from servemark.reports.series import series_of
 
 
@@ -64,3 +66,11 @@ def test_lengths():
     )
     knots = ((0.0, 8.0), (0.5, 1020.0), (1.0, 14050.0))
     assert length_label(QuantileLength(knots=knots)) == "8 to 14,050, median 1,020"
+
+
+def test_questions_of_a_bank_are_said_as_such():
+    one = rows_of(tiny_model(), 3)
+    first, *rest = one.levels
+    asked = tuple(replace(r, item=f"q{r.index % 2}", input_tokens=60 + r.index) for r in first.requests)
+    told = facts(replace(one, levels=(replace(first, requests=asked), *rest)))
+    assert told["requests"] == ["2 questions in turn, input 60 to 62 tokens, answers up to 300 tokens"]

@@ -1,5 +1,5 @@
 import pytest
-from example_runs import EXAMPLES, closed_form, measured, simulated, without_promises
+from example_runs import EXAMPLES, closed_form, faster_gpu, measured, simulated, without_promises
 
 from servemark.errors import InputError
 from servemark.reports.sections import compose
@@ -29,11 +29,12 @@ def test_the_title_is_what_the_runs_are_about():
     assert compose((closed_form(),)).title == "Llama 3.1 8B (bf16) on 1 x L40S"
     assert compose(EXAMPLES["demo"]()).title == "Llama 3.1 8B (bf16) on 1 x L40S · servemark-tiny"
     assert compose((closed_form(),), title="Capacity").title == "Capacity"
+    assert compose((closed_form(), faster_gpu())).title == "Llama 3.1 8B: 1 x L40S · 1 x H100 SXM"
 
 
 def test_one_memory_bar_for_runs_that_share_a_budget():
     charts = compose((closed_form(), simulated())).section("throughput").charts
-    assert [chart.key for chart in charts] == ["interactivity", "memory-1"]
+    assert [chart.key for chart in charts] == ["interactivity", "memory"]
 
 
 def test_no_secret_reaches_the_report():

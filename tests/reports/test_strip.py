@@ -23,11 +23,16 @@ def test_every_promise_has_a_mark_at_every_load():
     assert tpot[6] == Cell(text="65.0 ms", detail="30 % over", mark="breaks")
 
 
-def test_reasons_stand_below_once_per_load():
+def test_reasons_stand_below_and_loads_of_one_reason_share_a_line():
     assert strip(measured_with_failures()).tables[0].notes == (
         "1 user: 20 requests completed, 72 needed for p95.",
         "2 users: 40 requests completed, 72 needed for p95.",
         "4 users: 60 requests completed, 72 needed for p95.",
+    )
+    one = measured_with_failures()
+    short = [replace(one.levels[0], load=Users(users=n)) for n in (1, 2, 4)]
+    assert strip(replace(one, levels=(*short, *one.levels[3:]))).tables[0].notes == (
+        "1, 2 and 4 users: 20 requests completed, 72 needed for p95.",
     )
 
 

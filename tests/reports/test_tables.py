@@ -1,6 +1,7 @@
 from example_runs import closed_form, measured, measured_with_failures, simulated
 from msgspec.structs import replace
 
+from servemark.domain.workload import FixedLength, Workload
 from servemark.reports.series import series_of
 from servemark.reports.tables import difference_section, level_section
 
@@ -84,3 +85,22 @@ def test_every_pair_of_one_subject_is_compared_at_common_loads():
 def test_nothing_to_compare():
     runs = (closed_form(), simulated())
     assert difference_section(runs, series_of(runs)) is None
+
+
+def test_runs_of_other_lengths_are_not_compared_in_silence():
+    other = replace(
+        measured(), workload=Workload(input=FixedLength(tokens=512), output=FixedLength(tokens=32))
+    )
+    runs = (closed_form(), other)
+    assert difference_section(runs, series_of(runs)).tables[0].notes == (
+        "Not like against like: predicted for input 1,000, output 300 tokens, "
+        "measured with input 512, output 32 tokens.",
+    )
+    runs = (closed_form(), measured())
+    assert difference_section(runs, series_of(runs)).tables[0].notes == ()
+
+
+def test_a_note_names_its_level():
+    one = measured()
+    noted = replace(one, levels=(replace(one.levels[0], notes=("too short",)), *one.levels[1:]))
+    assert levels(noted).notes == ("1 user: too short.",)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from servemark.domain.run import OUTCOMES, Distribution, Lag, Level
 from servemark.domain.workload import Slo, Users
@@ -131,6 +132,21 @@ def test_lateness_of_sending_lies_in_what_is_counted_from_the_schedule():
     found = only(judge(level({"ttft_scheduled_s": measured(2.4)}, lag=LAG), [slo]))
     assert (found.verdict, found.reason) == ("undecided", "within the instrument's own lag of 550 ms")
     assert only(judge(level({"ttft_scheduled_s": measured(2.6)}, lag=LAG), [slo])).verdict == "breaks"
+
+
+@pytest.mark.parametrize(
+    ("statistic", "cut", "word"),
+    [("p95", 5, "holds"), ("p95", 6, "undecided"), ("mean", 0, "holds"), ("mean", 1, "undecided")],
+)
+def test_a_level_that_lost_its_slowest_requests_holds_nothing(statistic, cut, word):
+    # 100 completed: with 6 more, the slowest of all, the 95th percentile would be one of those
+    slo = Slo(metric="ttft_s", statistic=statistic, limit=2.0)
+    value = Distribution(n=100, mean=1.0, p95=1.0, ci={"p95": (0.9, 1.1), "mean": (0.9, 1.1)})
+    found = only(judge(level({"ttft_s": value}, cut=cut), [slo]))
+    assert found.verdict == word
+    assert (found.reason == f"{cut} requests were still running at the end, the slowest") == (cut in (6, 1))
+    broken = only(judge(level({"ttft_s": value}, cut=cut), [replace(slo, limit=0.5)]))
+    assert broken.verdict == "breaks"
 
 
 @pytest.mark.parametrize(("share", "word"), [(None, "holds"), (0.2, "holds"), (0.45, "undecided")])

@@ -43,7 +43,7 @@ class Driver:
     """Answers as NVML does, in its own structures; `fails` are the calls this board does not support."""
 
     def __init__(self, monkeypatch, *, count=2, fails=()):
-        utilization, memory = pynvml.c_nvmlUtilization_t(), pynvml.c_nvmlMemory_t()
+        utilization, memory = pynvml.c_nvmlUtilization_t(), pynvml.c_nvmlMemory_v2_t()
         utilization.gpu, memory.used, memory.total = 37, 42_055 * 2**20, 46_068 * 2**20
         answers = {
             "nvmlInit": None,
@@ -77,6 +77,20 @@ def test_milliwatts_percent_and_megahertz_become_si(monkeypatch):
     assert first.utilization_ratio == pytest.approx(0.37)
     assert first.memory_used_bytes == 42_055 * 2**20
     assert first.clock_hz == pytest.approx(2.49e9)
+
+
+def test_memory_of_an_older_driver_that_does_not_set_the_reserved_part_apart(monkeypatch):
+    Driver(monkeypatch, count=1)
+    older = pynvml.c_nvmlMemory_t()
+    older.used = 512 * 2**20
+
+    def first_version_only(handle, version=None):
+        if version is not None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+        return older
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", first_version_only)
+    assert Boards().sample(0.0)[0].memory_used_bytes == 512 * 2**20
 
 
 def test_what_a_board_does_not_report_is_none(monkeypatch):

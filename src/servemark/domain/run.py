@@ -164,6 +164,8 @@ class Level(Record, frozen=True, kw_only=True):
     failures_ratio: float | None = None
     """Requests that did not complete, of those sent."""
     preemptions: int = 0
+    cut: int = 0
+    """Requests still in flight when the level ended, counted nowhere: they would have been the slowest."""
     window: Window | None = None
     lag: Lag | None = None
     cpu: CpuShare | None = None

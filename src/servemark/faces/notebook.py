@@ -8,18 +8,28 @@ from html import escape
 from io import StringIO
 from typing import Any, Final
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from servemark.domain.gpu import Gpu
-from servemark.domain.memory import MemoryBudget
+from servemark.domain.memory import Fit, MemoryBudget
 from servemark.domain.model import ModelArch
 from servemark.domain.run import Run
-from servemark.reports.cards import gpu_card, gpu_table, memory_table, model_table, run_table
+from servemark.reports.cards import (
+    entry_table,
+    gpu_card,
+    gpu_table,
+    memory_table,
+    model_table,
+    run_table,
+)
 from servemark.reports.html import render_html, table_html
-from servemark.reports.page import Table
+from servemark.reports.page import Report, Table
 from servemark.reports.sections import compose
 from servemark.reports.terminal import print_table, render_terminal
+from servemark.store.folders import RunEntry
 
+Printer = Callable[[Any, Any, bool], None]
 FRAME_PX: Final = 760
 TEXT_WIDTH: Final = 100
 CARD_STYLE: Final = (
@@ -32,6 +42,7 @@ LISTS: Final[tuple[tuple[type, Callable[[Sequence[Any]], Table]], ...]] = (
     (Gpu, gpu_table),
     (ModelArch, model_table),
     (Run, run_table),
+    (RunEntry, entry_table),
 )
 """What a list of records of one kind is shown as."""
 
@@ -54,12 +65,31 @@ def register(ip: Any) -> None:
     """
     html = ip.display_formatter.formatters["text/html"]
     plain = ip.display_formatter.formatters["text/plain"]
-    html.for_type(Run, run_frame)
-    plain.for_type(Run, lambda run, printer, cycle: printer.text(run_text(run)))
-    for kind in (MemoryBudget, Gpu, ModelArch, tuple, list):
+    for kind, runs_of in ((Run, lambda run: (run,)), (Report, lambda report: report.runs)):
+        html.for_type(kind, lambda shown, runs_of=runs_of: run_frame(*runs_of(shown)))
+        plain.for_type(kind, _as_text(lambda shown, runs_of=runs_of: run_text(*runs_of(shown))))
+    demo = ("servemark.faces.demonstration", "Demo")
+    html.for_type_by_name(*demo, lambda demo: run_frame(*demo.runs))
+    plain.for_type_by_name(*demo, _as_text(lambda demo: run_text(*demo.runs)))
+    for kind in (MemoryBudget, Fit, Gpu, ModelArch):
         html.for_type(kind, card_html)
-    for kind in (MemoryBudget, Gpu, ModelArch):
-        plain.for_type(kind, lambda record, printer, cycle: printer.text(card_text(record)))
+        plain.for_type(kind, _as_text(card_text))
+    for kind in (tuple, list):
+        html.for_type(kind, card_html)
+        plain.for_type(kind, _as_text(card_text, otherwise=plain.type_printers.get(kind)))
+
+
+def _as_text(write: Callable[[Any], str | None], otherwise: Printer | None = None) -> Printer:
+    """IPython's way to print what `write` returns; None is left to the printer there was before."""
+
+    def show(shown: Any, printer: Any, cycle: bool) -> None:
+        text = write(shown)
+        if text is None and otherwise is not None:
+            otherwise(shown, printer, cycle)
+        else:
+            printer.text(repr(shown) if text is None else text)
+
+    return show
 
 
 def run_frame(*runs: Run) -> str:
@@ -69,9 +99,9 @@ def run_frame(*runs: Run) -> str:
     return f'<iframe sandbox="allow-scripts allow-downloads" style="{style}" srcdoc="{page}"></iframe>'
 
 
-def run_text(run: Run) -> str:
-    """The short report of one run as plain text."""
-    return _printed(lambda console: render_terminal(compose((run,)), console))
+def run_text(*runs: Run) -> str:
+    """The short report of runs as plain text."""
+    return _printed(lambda console: render_terminal(compose(runs), console))
 
 
 def card_html(record: object) -> str | None:
@@ -84,16 +114,18 @@ def card_html(record: object) -> str | None:
     )
 
 
-def card_text(record: object) -> str:
+def card_text(record: object) -> str | None:
     """The same small table as plain text."""
     table = _card(record)
-    return repr(record) if table is None else _printed(lambda console: print_table(table, console))
+    return None if table is None else _printed(lambda console: print_table(table, console))
 
 
 def _card(record: object) -> Table | None:
     match record:
         case MemoryBudget():
             return memory_table(record)
+        case Fit():
+            return replace(memory_table(record.memory), title=record.deployment.title)
         case Gpu():
             return gpu_card(record)
         case ModelArch():

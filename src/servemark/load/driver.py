@@ -47,7 +47,7 @@ class DrivenLevel(Record, frozen=True, kw_only=True):
     start_s: float
     end_s: float
     cut: int = 0
-    """Measured requests still in flight at the end, cancelled and not counted."""
+    """Measured requests still in flight at the end (or the interruption), cancelled and not counted."""
     interrupted: bool = False
     lag: Lag
     cpu: CpuShare
@@ -94,6 +94,7 @@ async def drive(
             await level.wait(on_progress)
         except asyncio.CancelledError:
             interrupted = True
+            level.cut = level.measured_in_flight
             if (task := asyncio.current_task()) is not None:
                 task.uncancel()
         finally:
@@ -124,10 +125,10 @@ class _Level:
         self.plan, self.clock, self.extent = plan, clock, extent
         self.records: list[RequestRecord] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.in_flight = self.peak_in_flight = self.cut = 0
+        self.in_flight = self.measured_in_flight = self.peak_in_flight = self.cut = 0
         self.start_s = clock.now_s()
         self._client, self._prepare, self._on_record = client, prepare, on_record
-        self._started = self._failed = self._output_tokens = self._measured_in_flight = 0
+        self._started = self._failed = self._output_tokens = 0
         self._end_s: float | None = None
         self._total = None if extent.requests is None else extent.warmup + extent.requests
         self._finished = asyncio.Event()
@@ -167,7 +168,7 @@ class _Level:
             # started, not in flight: a request that has just been spawned is on its way
             ended = len(self.records) >= self._started
             if self._over(now_s) and (ended or self._grace_over(now_s)):
-                self.cut = self._measured_in_flight
+                self.cut = self.measured_in_flight
                 return
 
     def _over(self, now_s: float) -> bool:
@@ -213,11 +214,11 @@ class _Level:
     async def _send(self, prepared: Prepared, scheduled_s: float, user: int | None = None) -> None:
         warmup = prepared.index < self.extent.warmup
         self.in_flight += 1
-        self._measured_in_flight += not warmup
+        self.measured_in_flight += not warmup
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         record = await self._client.send(prepared, scheduled_s, user=user, warmup=warmup)
         self.in_flight -= 1
-        self._measured_in_flight -= not warmup
+        self.measured_in_flight -= not warmup
         self._output_tokens += record.output_tokens
         self._failed += record.outcome != "complete"
         self.records.append(record)

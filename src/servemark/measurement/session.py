@@ -235,6 +235,7 @@ class _Session:
             cpu=driven.cpu,
             samples=tuple(self._samples),
             notes=driving_remarks(driven, plan),
+            cut=driven.cut,
         )
         level = judge(level, self._slos)
         return replace(level, notes=level.notes + verdict_remarks(level))

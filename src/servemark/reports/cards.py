@@ -8,11 +8,13 @@ from servemark.domain.gpu import Gpu, Link
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.model import ModelArch
 from servemark.domain.run import Run
+from servemark.domain.workload import load_label
 from servemark.reports.answers import sentence_of
 from servemark.reports.bars import memory_parts
 from servemark.reports.labels import ORIGINS, percent
 from servemark.reports.method import field_label
 from servemark.reports.page import ABSENT, Cell, Column, Table
+from servemark.store.folders import RunEntry
 from servemark.units import GB, MIB, format_bandwidth, format_count, format_flops
 
 
@@ -116,6 +118,28 @@ def run_table(runs: Sequence[Run]) -> Table:
         for run in runs
     )
     return Table(title="", columns=columns, rows=rows)
+
+
+def entry_table(entries: Sequence[RunEntry]) -> Table:
+    """One row per kept run, from its manifest."""
+    columns = (
+        Column(label="run"),
+        *(Column(label=label, numeric=False) for label in ("id", "started", "what", "capacity")),
+    )
+    rows = tuple(
+        (Cell(text=str(each.number)), *map(_words, (each.id, each.started, each.title, _capacity(each))))
+        for each in entries
+    )
+    return Table(title="", columns=columns, rows=rows)
+
+
+def _words(text: str) -> Cell:
+    return Cell(text=text or ABSENT)
+
+
+def _capacity(entry: RunEntry) -> str:
+    load = entry.capacity.load if entry.capacity else None
+    return load_label(load) if load is not None else entry.problem
 
 
 def _mib(size: float) -> str:

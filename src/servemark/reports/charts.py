@@ -30,7 +30,7 @@ NARROW_PX = (225.0, 190.0)
 NEAR_PX = 16.0
 """Points of the same load this close share one label."""
 UNLIKE = 10.0
-"""Subjects whose best throughput or interactivity differ by more than this factor go on charts of their own."""
+"""Subjects whose best interactivity differs by more than this factor go on charts of their own."""
 
 _Drawn = tuple[Run, Series]
 
@@ -49,25 +49,19 @@ def interactivity_charts(drawn: Sequence[_Drawn], *, narrow: bool = False) -> tu
 
 
 def _alike(drawn: Sequence[_Drawn]) -> list[list[_Drawn]]:
-    """Runs with points, in panels whose subjects lie within `UNLIKE` of each other on both axes."""
-    best: dict[str, tuple[float, float]] = {}
+    """Runs with points, in panels whose subjects' best interactivity lies within `UNLIKE` of each other."""
+    fastest: dict[str, float] = {}
     for run, each in drawn:
-        points = _interactivity_rows(run, None)
-        if points:
-            x, y = best.get(each.subject, (0.0, 0.0))
-            best[each.subject] = (
-                max(x, *(row["x"] for row in points)),
-                max(y, *(row["y"] for row in points)),
-            )
+        for row in _interactivity_rows(run, None):
+            fastest[each.subject] = max(row["x"], fastest.get(each.subject, 0.0))
     panels: list[list[str]] = []
-    for subject, mine in best.items():
-        for panel in panels:
-            pairs = [pair for other in panel for pair in zip(mine, best[other], strict=True)]
-            if all(max(pair) <= UNLIKE * min(pair) for pair in pairs):
-                panel.append(subject)
-                break
-        else:
+    for subject, mine in fastest.items():
+        near = (p for p in panels if all(1 / UNLIKE <= mine / fastest[other] <= UNLIKE for other in p))
+        panel = next(near, None)
+        if panel is None:
             panels.append([subject])
+        else:
+            panel.append(subject)
     return [
         [(run, each) for run, each in drawn if each.subject in panel and _interactivity_rows(run, None)]
         for panel in panels
@@ -180,7 +174,7 @@ def _interactivity_labels(
                 loads.append(Wish(text=row["full" if whole else "name"], marks=(mark,), colour=MUTED))
     region: list[Wish] = []
     if limits:
-        left = x.at(1 / min(limits)) + 8
+        left = x.at(1 / min(limits)) + 4
         spots = tuple((px, py) for py in (y.length_px - 14, 14, y.length_px / 2) for px in (left, -8))
         text = f"TPOT ≤ {limit_label('tpot_s', min(limits))}"
         region.append(Wish(text=text, spots=spots, colour=MUTED))

@@ -63,7 +63,9 @@ def line_layer(rows: Sequence[Spec], encoding: Spec, colour: str, width: float =
 def point_layer(rows: Sequence[Spec], encoding: Spec, series: Series, *, size: float = 46,
                 faint: bool = False) -> Spec:  # fmt: skip
     """Marks of one run: filled when measured, hollow when predicted."""
-    area = size if series.filled else 1.5 * size  # a filled mark on a hollow one leaves its rim visible
+    area = (
+        size if series.filled else round(1.5 * size)
+    )  # a filled mark on a hollow one leaves its rim visible
     mark: Spec = {
         "type": "point", "filled": True, "shape": series.shape, "size": area, "opacity": 1,
         "fill": series.colour if series.filled else PAPER, "stroke": series.colour, "strokeWidth": 1.5,

@@ -115,12 +115,14 @@ def and_list(words: Sequence[str]) -> str:
 
 
 def short_load(load: Load) -> str:
-    """A load where its unit stands beside it: `32`, `3 req/s`, `x2`."""
+    """A load where its kind stands beside it: `32`, `3 req/s`, `azure-conversation x2`."""
     match load:
         case Users(users=n):
             return str(n)
-        case Rate() | Replay():
+        case Rate():
             return load_label(load)
+        case Replay():
+            return load_label(load).removeprefix("trace ")
 
 
 def level_at(run: Run, load: Load | None) -> Level | None:

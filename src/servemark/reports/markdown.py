@@ -37,7 +37,7 @@ def _section(section: Section) -> list[str]:
     if section.text:
         lines += [_text(section.text), ""]
     for chart in section.charts:
-        lines += [f"**{_text(chart.title)}.** {_text(chart.text)} {_text(chart.caption)}", ""]
+        lines += [f"**{_text(chart.title)}.** {_text(chart.text)} {_text(chart.caption)}".rstrip(), ""]
     for table in section.tables:
         lines += [markdown_table(table), ""]
     return lines

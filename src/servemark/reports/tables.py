@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Distribution, Level, Run
@@ -62,15 +62,18 @@ def _load_head(level: Level) -> str:
 
 
 def _request_columns(levels: Sequence[Level]) -> list[_Drawn]:
-    def column(label: str, count: Callable[[Level], int]) -> _Drawn:
-        return Column(label=label, group="requests"), [Cell(text=f"{count(level):,}") for level in levels]
-
-    drawn = [
-        column("sent", lambda level: level.requests_sent),
-        column("complete", lambda level: level.outcomes.get("complete", 0)),
+    complete = [level.outcomes.get("complete", 0) for level in levels]
+    failed = [level.requests_sent - n for level, n in zip(levels, complete, strict=True)]
+    counts = {"sent": [level.requests_sent for level in levels], "complete": complete}
+    if any(failed):
+        counts["failed"] = failed
+    return [
+        (
+            Column(label=label, group="requests", essential=label == "sent" or any(failed)),
+            [Cell(text=f"{n:,}") for n in column],
+        )
+        for label, column in counts.items()
     ]
-    failed = column("failed", lambda level: level.requests_sent - level.outcomes.get("complete", 0))
-    return drawn + [failed] * any(cell.text != "0" for cell in failed[1])
 
 
 def _latency_columns(levels: Sequence[Level], key: str) -> list[_Drawn]:

@@ -34,7 +34,9 @@ def print_table(table: Table, console: Console) -> None:
     """One table, its essential columns only; what is too wide continues in a next one."""
     if table.title:
         console.print(Text(table.title, style="bold"))
-    for shown in _breadths(table, console.width):
+    for n, shown in enumerate(_breadths(table, console.width)):
+        if n:
+            console.print()
         drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
         for i in shown:
             column = table.columns[i]

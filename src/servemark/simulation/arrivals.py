@@ -50,19 +50,18 @@ class OpenLoop:
                 times.append((scheduled_ps, position))
         times.sort()
         self._requests = plan.requests
-        self._times = times[: bounds.total]
+        self._times = times[: bounds.total][::-1]
+        """Time and place in the plan; the next is last."""
         self._overhead_ps = overhead_ps
-        self._warmup = bounds.warmup
-        self._at = 0
-        self.next_ps = self._times[0][0] + overhead_ps if self._times else NEVER
+        self._counted = len(self._times) - bounds.warmup
+        self.next_ps = self._times[-1][0] + overhead_ps if self._times else NEVER
         """When the next request arrives."""
 
     def pop(self) -> Visit:
         """The next request."""
-        at, times = self._at, self._times
-        scheduled_ps, position = times[at]
-        self._at = at + 1
-        self.next_ps = times[at + 1][0] + self._overhead_ps if at + 1 < len(times) else NEVER
+        times = self._times
+        scheduled_ps, position = times.pop()
+        self.next_ps = times[-1][0] + self._overhead_ps if times else NEVER
         request = self._requests[position]
         return Visit(
             input_tokens=request.input_tokens,
@@ -71,14 +70,13 @@ class OpenLoop:
             request=request,
             scheduled_ps=scheduled_ps,
             user=None,
-            warmup=at < self._warmup,
+            warmup=len(times) >= self._counted,
         )
 
-    def ended(self, user: int | None, now_ps: int) -> None:
-        """Nobody waits for the answer before sending more."""
+    def ended(self, user: int, now_ps: int) -> None:
+        """Nobody waits for an answer before sending more."""
 
-    def refused(self, user: int | None, now_ps: int) -> None:
-        """Nor for a refusal."""
+    refused = ended
 
 
 class ClosedLoop:
@@ -119,13 +117,12 @@ class ClosedLoop:
             warmup=index < self._bounds.warmup,
         )
 
-    def ended(self, user: int | None, now_ps: int) -> None:
+    def ended(self, user: int, now_ps: int) -> None:
         """A user has the answer, thinks, and is ready again."""
-        if user is not None:
-            self._push(now_ps + self._think_ps, user)
-            self._look()
+        self._push(now_ps + self._think_ps, user)
+        self._look()
 
-    def refused(self, user: int | None, now_ps: int) -> None:
+    def refused(self, user: int, now_ps: int) -> None:
         """The request handed out last was refused; its user goes on."""
         in_a_row = self._handed == self._refused_at + 1
         self._refused = self._refused + 1 if in_a_row else 1

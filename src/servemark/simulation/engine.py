@@ -15,6 +15,7 @@ from servemark.domain.deployment import EngineConfig
 from servemark.domain.run import StepRecord
 from servemark.domain.step import DecodeCost, StepTime
 from servemark.simulation.arrivals import IDLE, NEVER
+from servemark.simulation.batch import Batch
 from servemark.simulation.journal import Journal, Visit
 from servemark.simulation.scheduler import Scheduler
 from servemark.units import PS_PER_S
@@ -29,7 +30,7 @@ class Replica:
         engine: engine settings.
         kv_blocks: blocks of its KV pool.
         journal: where ended requests and stretches are written.
-        ended: told the user of each request that ended, and when.
+        ended: told which user's request has ended, and when (closed loop).
     """
 
     __slots__ = (
@@ -44,7 +45,7 @@ class Replica:
         engine: EngineConfig,
         kv_blocks: int,
         journal: Journal,
-        ended: Callable[[int | None, int], None],
+        ended: Callable[[int, int], None],
     ) -> None:
         self.number = number
         self.scheduler: Scheduler[Visit] = Scheduler(engine, kv_blocks)
@@ -113,7 +114,7 @@ class Replica:
                 for visit in batch.members.values():
                     self._paused.setdefault(visit, now_ps)
         elif batch.members:
-            self.end_ps = now_ps + self._stretch()
+            self.end_ps = now_ps + self._stretch(scheduler, batch)
 
     def finish(self) -> None:
         """The stretch is over: hand out its tokens."""
@@ -154,12 +155,11 @@ class Replica:
             self.in_flight -= len(done)
             for visit in done:
                 self._journal.answered(visit, self.number, end_ps)
-                self._ended(visit.user, end_ps)
+                if visit.user is not None:
+                    self._ended(visit.user, end_ps)
 
-    def _stretch(self) -> int:
+    def _stretch(self, scheduler: Scheduler[Visit], batch: Batch[Visit]) -> int:
         """As many decode steps as stay alike; returns their duration."""
-        scheduler = self.scheduler
-        batch = scheduler.batch
         members, context = len(batch.members), batch.context_tokens
         cost = self._costs.get(members)
         if cost is None:
@@ -195,12 +195,14 @@ class Replica:
         linear = first_ps - rise_ps / 2
         steps = int(2 * passed_ps / (linear + sqrt(linear * linear + 2.0 * rise_ps * passed_ps))) or 1
         lasts_ps = steps * first_ps + rise_ps * (steps * (steps - 1) // 2)
-        while lasts_ps < passed_ps:
-            lasts_ps += first_ps + rise_ps * steps
-            steps += 1
-        while steps > 1 and (shorter_ps := lasts_ps - first_ps - rise_ps * (steps - 1)) >= passed_ps:
-            lasts_ps = shorter_ps
-            steps -= 1
+        if lasts_ps < passed_ps:
+            while lasts_ps < passed_ps:
+                lasts_ps += first_ps + rise_ps * steps
+                steps += 1
+        else:
+            while steps > 1 and (shorter_ps := lasts_ps - first_ps - rise_ps * (steps - 1)) >= passed_ps:
+                lasts_ps = shorter_ps
+                steps -= 1
         self._steps = steps
         self.end_ps = self._start_ps + lasts_ps
 
@@ -213,7 +215,8 @@ class Replica:
                 visit.stalled_ps = last_ps
         for visit in scheduler.broken:
             self._journal.answered(visit, self.number, now_ps, broken=True)
-            self._ended(visit.user, now_ps)
+            if visit.user is not None:
+                self._ended(visit.user, now_ps)
         self.in_flight -= len(scheduler.broken)
 
 

@@ -8,13 +8,13 @@ exhausted, every request in flight breaks (llama.cpp server, `kv_unified`, obser
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from servemark.domain.deployment import EngineConfig
 from servemark.errors import InputError
 
 
-class Policy(NamedTuple):
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica grants."""
 
     blocks: int

@@ -129,7 +129,8 @@ class _Fleet:
         policy, request = replica.scheduler.policy, visit.request
         if refusal := policy.refusal(visit.input_tokens, visit.output_tokens):
             self.journal.refused(visit, number, now, refusal)
-            self.arrivals.refused(visit.user, now)
+            if visit.user is not None:
+                self.arrivals.refused(visit.user, now)
             return
         if policy.cuts:
             visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)

@@ -220,6 +220,7 @@ class Scheduler(Generic[S]):
             self.batch.remove(seq)
         self.partial = None
         self._release(seq)
+        seq.computed = seq.held = seq.reserved = 0
         seq.preemptions += 1
         self.waiting.appendleft(seq)
         self.preempted.append(seq)
@@ -244,4 +245,3 @@ class Scheduler(Generic[S]):
             self.pool.release(seq.prefix, seq.held, blocks - seq.held)
         else:
             self.pool.give(blocks)
-        seq.computed = seq.held = seq.reserved = 0

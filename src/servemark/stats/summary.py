@@ -33,6 +33,7 @@ def summarise(
     cpu: CpuShare | None = None,
     samples: Sequence[GpuSample] = (),
     notes: Sequence[str] = (),
+    cut: int = 0,
 ) -> Level:
     """The summary of one level, measured or simulated. Never raises: failed requests are data.
 
@@ -52,6 +53,7 @@ def summarise(
         cpu: cores kept busy by client and engine.
         samples: board samples.
         notes: remarks, kept.
+        cut: requests still in flight at the end, of which there is no record.
     """
     measured = [each for each in requests if not each.warmup]
     complete = [each for each in measured if each.outcome == "complete"]
@@ -81,6 +83,7 @@ def summarise(
         requests_per_s=rates.requests_per_s,
         failures_ratio=failed / len(measured) if measured else None,
         preemptions=sum(each.preemptions for each in measured),
+        cut=cut,
         window=window,
         lag=lag,
         cpu=cpu,

@@ -26,11 +26,12 @@ _MEASURED_FROM_SCHEDULE = ("ttft_scheduled_s", "e2e_scheduled_s")
 def judge(level: Level, slos: Sequence[Slo]) -> Level:
     """The same level with its `verdict`; None where nothing was promised.
 
-    One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, where
-    the instrument's own lag could flip it, or (a percentile of ITL) where many chunks were read
-    together. Otherwise the point value decides; one that meets its limit exactly holds. A metric without
-    a sample breaks its promise when requests were sent and none completed. A closed-form level has no
-    samples (n = 0) and is judged by its values.
+    One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, where the
+    instrument's own lag could flip it, where a latency holds only for want of the requests cut off at the
+    end, or (a percentile of ITL) where many chunks were read together. Otherwise the point value
+    decides; one that meets its limit exactly holds. A metric without a sample breaks its promise when
+    requests were sent and none completed. A closed-form level has no samples (n = 0) and is judged by
+    its values.
 
     Raises:
         UnknownName: an SLO on a metric that is not in `METRICS`.
@@ -79,6 +80,8 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
     elif slo.statistic in QUANTILES and (found.together_ratio or 0.0) > MANY_TOGETHER_RATIO:
         share = format_ratio(found.together_ratio or 0.0)
         word, reason = "undecided", f"{share} of the chunks were read together: promise TPOT instead"
+    elif kept and metric.unit == "s" and _missing_slowest(level, slo):
+        word, reason = "undecided", f"{level.cut} requests were still running at the end, the slowest"
     elif metric.unit == "s" and (lag_s := _flipping_lag(level, slo, value)):
         word, reason = "undecided", f"within the instrument's own lag of {format_seconds(lag_s)}"
     return SloVerdict(
@@ -98,6 +101,12 @@ def _samples(level: Level, found: Distribution, metric: Metric) -> str:
     if metric.scope == "request" and found.n < complete:
         return f"{found.n} of {complete} completed requests have a {metric.label}"
     return f"{complete} requests completed"
+
+
+def _missing_slowest(level: Level, slo: Slo) -> bool:
+    """So many requests were cut off that, had they ended, the statistic would lie among them."""
+    ended = level.outcomes.get("complete", 0) + level.cut
+    return level.cut > (1 - QUANTILES.get(slo.statistic, 1.0)) * ended
 
 
 def _without_value(level: Level, slo: Slo) -> SloVerdict:

@@ -19,7 +19,7 @@ from servemark.domain.record import Record
 from servemark.domain.run import RUN_SCHEMA, GpuSample, Level, RequestRecord, Run, StepRecord
 from servemark.domain.workload import Load
 from servemark.errors import StoreError
-from servemark.store.rows import REQUESTS, SAMPLES, STEPS, RowsFile, read_rows
+from servemark.store.rows import REQUESTS, SAMPLES, STEPS, R, RowsFile, read_rows
 
 MANIFEST = "run.json"
 LAST = "last"
@@ -102,7 +102,7 @@ class RunWriter:
         for each in (self._requests, self._steps, self._samples):
             each.close()
 
-    def _append(self, file: RowsFile, level: int, record: RequestRecord | StepRecord | GpuSample) -> None:
+    def _append(self, file: RowsFile, level: int, record: R) -> None:
         """One row; none after the first that could not be written, since it may have left a torn line."""
         if not self.problem:
             try:

@@ -17,6 +17,7 @@ from servemark.errors import InputError
 
 TRACE_SCHEMA = "servemark.trace/1"
 _MOONCAKE_BLOCK_TOKENS = 512
+_IMPOSSIBLE_TOKENS = 10**9
 _KNOWN = "the header of an Azure, BurstGPT, Mooncake or servemark.trace/1 file"
 
 
@@ -154,7 +155,7 @@ def _tokens(raw: object, at: str, *, minimum: int) -> int:
         )
     except ValueError:
         number = math.nan
-    if not (number >= minimum and number.is_integer()):
+    if not (minimum <= number < _IMPOSSIBLE_TOKENS and number.is_integer()):
         raise InputError(at, expected=f"a whole number of tokens, at least {minimum}", found=_shown(raw))
     return int(number)
 
