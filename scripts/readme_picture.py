@@ -77,7 +77,7 @@ def with_palette(png: bytes) -> bytes:
     commonest = [shade for shade, _ in Counter(pixel for row in rows for pixel in row).most_common(256)]
     places = {shade: i for i, shade in enumerate(commonest)}
     for shade in {pixel for row in rows for pixel in row} - places.keys():
-        places[shade] = places[min(commonest, key=lambda near: dist(near, shade))]  # noqa: B023
+        places[shade] = places[min(commonest, key=lambda near: dist(near, shade))]
     lines = b"".join(b"\0" + bytes(places[pixel] for pixel in row) for row in rows)
     head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     chunks = {b"IHDR": head, b"PLTE": b"".join(commonest), b"IDAT": zlib.compress(lines, 9), b"IEND": b""}
@@ -108,7 +108,7 @@ def unfiltered(kind: int, row: bytes, above: bytes) -> bytes:
     found = bytearray(row)
     for i, up in enumerate(above):
         left, corner = (found[i - 3], above[i - 3]) if i >= 3 else (0, 0)
-        guesses = sorted((left, up, corner), key=lambda each: abs(left + up - corner - each))  # noqa: B023
+        guesses = sorted((left, up, corner), key=lambda each: abs(left + up - corner - each))
         found[i] = (row[i] + (0, left, up, (left + up) // 2, guesses[0])[kind]) & 255
     return bytes(found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from numbers import Real
 from typing import Final
 
 from servemark.errors import InputError
@@ -60,7 +61,7 @@ _EXAMPLES = {
 _NUMBER = re.compile(r"^\s*([-+]?(?:\d+(?:[ _]?\d{3})*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
 
-def parse(text: str | float, dimension: str, *, path: str, minimum: float = 0.0) -> float:
+def parse(text: object, dimension: str, *, path: str, minimum: float = 0.0) -> float:
     """A quantity written for people, in SI base units.
 
     Args:
@@ -74,10 +75,10 @@ def parse(text: str | float, dimension: str, *, path: str, minimum: float = 0.0)
     """
     units = DIMENSIONS[dimension]
     expected = f"a quantity such as {_EXAMPLES[dimension]}"
-    if isinstance(text, (int, float)):
+    if isinstance(text, Real):
         value = float(text)
     else:
-        match = _NUMBER.match(text)
+        match = _NUMBER.match(text) if isinstance(text, str) else None
         unit = match.group(2).lower() if match else ""
         if match is None or (unit and unit not in units):
             raise InputError(path, expected=expected, found=repr(text))

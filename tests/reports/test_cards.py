@@ -1,7 +1,10 @@
 from example_runs import BUDGET, H100, L40S, LLAMA, closed_form, measured
 from msgspec.structs import replace
 
-from servemark.reports.cards import gpu_card, gpu_table, memory_table, model_table, run_table
+from servemark.domain.capacity import Capacity
+from servemark.domain.workload import Users
+from servemark.reports.cards import entry_table, gpu_card, gpu_table, memory_table, model_table, run_table
+from servemark.store.folders import RunEntry
 from servemark.units import MIB
 
 
@@ -53,3 +56,15 @@ def test_runs():
     rows = texts(run_table((closed_form(), measured())))
     assert [row[1] for row in rows] == ["predicted, closed form", "measured, load test"]
     assert "carries 16 users" in rows[0][3]
+
+
+def test_kept_runs_show_when_they_began_and_what_they_carry():
+    kept = RunEntry(
+        number=3, id="0003-measured-x", path="", title="x", started="2026-11-20T14:05:09.123+00:00",
+        capacity=Capacity(load=Users(users=8)),
+    )  # fmt: skip
+    broken = RunEntry(number=4, id="0004-x", path="", problem="not JSON")
+    assert texts(entry_table((kept, broken))) == [
+        ["3", "0003-measured-x", "2026-11-20 14:05", "x", "8 users"],
+        ["4", "0004-x", "–", "–", "not JSON"],
+    ]

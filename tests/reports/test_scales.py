@@ -44,3 +44,10 @@ def test_ticks_that_would_overlap_are_left_out():
 def test_a_single_load_stands_in_the_middle():
     axis = load_scale([0.5], title="rate", length_px=300)
     assert math.isclose(axis.at(0.5), 150)
+
+
+@pytest.mark.parametrize("values", [[680.0, 6600.0], [12.0, 38.0], [1500.0, 99_000.0], [3.0, 90_000.0]])
+def test_labels_side_by_side_have_room(values):
+    axis = value_axis(values, title="", length_px=225.0, lies=True)
+    wide = 6.2 * len(f"{axis.ticks[-1]:,.0f}")
+    assert all(axis.at(b) - axis.at(a) >= wide for a, b in pairwise(axis.ticks))

@@ -12,7 +12,7 @@ import msgspec
 from servemark.catalogue.architectures import find_model
 from servemark.catalogue.coefficients import find_coefficients
 from servemark.catalogue.engine_defaults import find_engine
-from servemark.catalogue.gpu_types import find_gpu
+from servemark.catalogue.gpu_types import find_gpu, is_family
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment, EngineConfig, Parallelism
 from servemark.domain.gpu import Gpu, Node
@@ -30,7 +30,7 @@ class DeploymentOptions(TypedDict, total=False):
         pp: pipeline-parallel degree.
         ep: expert-parallel degree.
         replicas: copies behind a router.
-        router: round-robin or least-loaded.
+        router: round-robin or least-loaded (default: round-robin).
         dtype: weights, e.g. bf16, fp8, int4 (default: the checkpoint's).
         kv_dtype: KV cache (default: 16 bits).
         engine: NAME or NAME@VERSION (default: vllm).
@@ -49,7 +49,7 @@ class DeploymentOptions(TypedDict, total=False):
     dtype: str | None
     kv_dtype: str | None
     engine: str | None
-    set_: str | None
+    set_: str | Mapping[str, Any] | None
     peer_to_peer: bool | None
     deployment: Path | None
 
@@ -78,10 +78,19 @@ def build_deployment(model: str | None, options: DeploymentOptions) -> Deploymen
     dtype = _precision(given.get("dtype") or arch.dtype, "dtype")
     kv_default = "fp16" if dtype == "fp16" else "bf16" if dtype != "fp32" else "fp32"
     engine = _engine_config(str(given.get("engine") or "vllm"), given.get("set"), gpu)
-    peer = given.get("peer_to_peer")
+    longest = engine.max_model_len
+    if longest is not None and longest > arch.max_context_tokens:
+        raise InputError(
+            "set.max_model_len",
+            expected=f"at most the model's {arch.max_context_tokens} tokens",
+            found=longest,
+        )
+    peer = given.get("peer_to_peer", True)
+    if not isinstance(peer, bool):
+        raise InputError("peer_to_peer", expected="true or false", found=repr(peer))
     return Deployment(
         model=arch,
-        node=Node(gpu=gpu, gpus=parallelism.gpus, peer_to_peer=True if peer is None else bool(peer)),
+        node=Node(gpu=gpu, gpus=parallelism.gpus, peer_to_peer=peer),
         dtype=dtype,
         kv_dtype=_precision(given.get("kv_dtype") or kv_default, "kv_dtype"),
         parallelism=parallelism,
@@ -99,8 +108,17 @@ def coefficients_of(deployment: Deployment) -> Coefficients:
     )
 
 
+def family_taken(model: str | None, options: DeploymentOptions) -> str | None:
+    """Which GPU a family name stands for, in a sentence; None where a single GPU was named."""
+    name = str(_merged(model, options).get("gpu"))
+    return f"{name} names a family of GPUs: taken as {find_gpu(name).key}" if is_family(name) else None
+
+
 def _merged(model: str | None, options: DeploymentOptions) -> dict[str, Any]:
     """Options of the command line over those of the file."""
+    for key in options:
+        if key.rstrip("_") not in (*_KEYS, "deployment"):
+            raise UnknownName(key, kind="a deployment option", name=key, known=_KEYS)
     given = {k.rstrip("_"): v for k, v in options.items() if v is not None}
     path = cast("Path | None", given.pop("deployment", None))
     merged = {**(_read_file(Path(path)) if path else {}), **given}
@@ -177,7 +195,7 @@ def _router(value: object) -> Any:
     if value is None:
         return known[0]
     if value not in known:
-        raise UnknownName("router", kind="a router", name=str(value), known=known)
+        raise UnknownName("router", kind=" or ".join(known), name=str(value), known=known)
     return value
 
 
@@ -185,6 +203,8 @@ def _engine_config(name: str, settings: str | Mapping[str, Any] | None, gpu: Gpu
     engine = find_engine(name, gpu=gpu, path="engine")
     if not settings:
         return engine
+    if not isinstance(settings, (str, Mapping)):
+        raise InputError("set", expected="a table of engine settings", found=repr(settings))
     changes = parse_settings(settings) if isinstance(settings, str) else dict(settings)
     fields = [f for f in EngineConfig.__struct_fields__ if f not in ("name", "version")]
     current = msgspec.to_builtins(engine)

@@ -6,6 +6,7 @@ from typing import Unpack
 
 from servemark.api.deployments import DeploymentOptions, build_deployment
 from servemark.api.quantities import DEFAULT_INPUT_TOKENS, DEFAULT_OUTPUT_TOKENS, parse_tokens
+from servemark.domain.deployment import Deployment
 from servemark.domain.memory import Fit
 from servemark.errors import InputError
 from servemark.physics.memory import memory_budget
@@ -36,14 +37,15 @@ def fit(
     tokens = parse_tokens(input, DEFAULT_INPUT_TOKENS, "input") + parse_tokens(
         output, DEFAULT_OUTPUT_TOKENS, "output"
     )
-    check_context(deployment.model.max_context_tokens, tokens)
+    check_context(deployment, tokens)
     budget = memory_budget(deployment, sequence_tokens=tokens)
     return Fit(deployment=deployment, memory=budget, sequence_tokens=tokens)
 
 
-def check_context(limit_tokens: int, tokens: int) -> None:
-    """Refuse a sequence longer than the model's context."""
-    if tokens > limit_tokens:
-        raise InputError(
-            "input", expected=f"input + output at most the model's {limit_tokens} tokens", found=tokens
-        )
+def check_context(deployment: Deployment, tokens: int) -> None:
+    """Refuse a sequence longer than the model's context, or than the engine is set to take."""
+    limit, whose = deployment.model.max_context_tokens, "the model's"
+    if deployment.engine.max_model_len is not None:
+        limit, whose = deployment.engine.max_model_len, "max_model_len ="
+    if tokens > limit:
+        raise InputError("input", expected=f"input + output at most {whose} {limit} tokens", found=tokens)

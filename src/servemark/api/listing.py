@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from servemark.catalogue.architectures import find_model, model_catalogue
@@ -16,7 +17,7 @@ DEFAULT_RUNS = Path("servemark-runs")
 
 
 def gpus(
-    names: str | None = None,
+    names: str | Sequence[str] | None = None,
     /,
     *,
     tier: str | None = None,
@@ -27,8 +28,8 @@ def gpus(
 
     Args:
         names: only these, e.g. l40s,h100 (a family name gives all its members).
-        tier: only data-centre, professional or consumer.
-        architecture: only e.g. Ada, Hopper.
+        tier: only one of data-centre, professional, consumer.
+        architecture: only this one, e.g. Ada or Hopper.
         min_memory: at least so much memory, e.g. 40GB.
 
     Raises:
@@ -48,13 +49,17 @@ def gpus(
 
 
 def models(
-    names: str | None = None, /, *, kind: str | None = None, max_params: str | float | None = None
+    names: str | Sequence[str] | None = None,
+    /,
+    *,
+    kind: str | None = None,
+    max_params: str | float | None = None,
 ) -> tuple[ModelArch, ...]:
     """List models, with parameter counts computed from the architecture.
 
     Args:
         names: only these, e.g. llama-3.1-8b; or the path of a config.json.
-        kind: only decoder, encoder, dense, moe or mla.
+        kind: only one of decoder, encoder, dense, moe, mla.
         max_params: at most so many parameters, e.g. 14B.
 
     Raises:
@@ -81,8 +86,9 @@ def runs(*, runs: Path = DEFAULT_RUNS) -> tuple[RunEntry, ...]:
     return list_runs(Path(runs))
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in (part.strip() for part in text.split(",")) if name]
+def _names(names: str | Sequence[str]) -> list[str]:
+    parts = names.split(",") if isinstance(names, str) else names
+    return [name for name in (str(part).strip() for part in parts) if name]
 
 
 def _one_of(path: str, value: str, known: tuple[str, ...] | list[str]) -> str:

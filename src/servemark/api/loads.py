@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from servemark.api.quantities import (
@@ -31,9 +32,9 @@ def parse_rates(rate: Numbers, process: str = "poisson", burstiness: float = 1.0
         )
     numbers: set[float] = set()
     for i, part in enumerate(_parts(rate, "rate")):
-        value = parse(part, "per_s", path=f"rate[{i}]")
+        value = parse(part, "per_s", path=f"rate[{i}]", minimum=-math.inf)
         if value <= 0:
-            raise InputError(f"rate[{i}]", expected="a rate above 0, such as 3/s", found=part)
+            raise InputError(f"rate[{i}]", expected="a rate above 0, such as 3/s", found=repr(part))
         numbers.add(value)
     return tuple(
         Rate(per_s=r, process=cast("Any", process), burstiness=burstiness) for r in sorted(numbers)
@@ -43,7 +44,7 @@ def parse_rates(rate: Numbers, process: str = "poisson", burstiness: float = 1.0
 def _parts(value: Numbers, path: str) -> list[str | int | float]:
     if isinstance(value, str):
         parts: list[str | int | float] = [p for p in (q.strip() for q in value.split(",")) if p]
-    elif isinstance(value, Sequence):
+    elif isinstance(value, Iterable):
         parts = list(value)
     else:
         parts = [value]
@@ -54,12 +55,14 @@ def _parts(value: Numbers, path: str) -> list[str | int | float]:
 
 def _user_count(part: str | int | float, index: int) -> int:
     try:
-        number = int(part) if not isinstance(part, float) or part.is_integer() else 0
-    except ValueError:
+        number = int(part)
+        if number != part and not isinstance(part, str):
+            number = 0
+    except (TypeError, ValueError, OverflowError):
         number = 0
     if not 1 <= number <= 1_000_000:
         raise InputError(
-            f"users[{index}]", expected="a whole number of users, at least 1", found=repr(part)
+            f"users[{index}]", expected="a whole number of users, 1 to 1,000,000", found=repr(part)
         )
     return number
 

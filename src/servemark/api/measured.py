@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from servemark.api.listing import DEFAULT_RUNS
 from servemark.api.loads import Numbers
-from servemark.api.quantities import parse_amount, parse_duration, parse_slos
+from servemark.api.quantities import parse_amount, parse_duration, parse_extent, parse_slos
 from servemark.api.workloads import workload_and_loads
 from servemark.client.credentials import API_KEY_VARIABLE
 from servemark.domain.exchange import Item
 from servemark.domain.run import Run
+from servemark.domain.workload import Slo
 from servemark.errors import InputError
 from servemark.load.progress import Progress
 from servemark.measurement.session import DEFAULT_TIMEOUT_S, measure_endpoint
@@ -38,10 +40,10 @@ def measure(
     warmup: int | None = None,
     preflight: bool = True,
     model: str | None = None,
-    slo: str | None = None,
+    slo: str | Sequence[Slo] | None = None,
     timeout: float | str = DEFAULT_TIMEOUT_S,
     header: list[str] | None = None,
-    body: str | None = None,
+    body: str | Mapping[str, Any] | None = None,
     api_key_file: Path | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -57,7 +59,7 @@ def measure(
         url: API root, e.g. http://127.0.0.1:8000/v1.
         users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
         rate: open loop: request rates, e.g. 1,2,3/s.
-        arrivals: of an open loop: poisson or constant.
+        arrivals: arrivals of an open loop, poisson or constant.
         input: input tokens (default 512).
         output: output tokens (default 128).
         traffic: arrivals and lengths of a traffic profile, e.g. chat.
@@ -69,11 +71,11 @@ def measure(
         preflight: ask /v1/models and one small completion first.
         model: as the endpoint names it (default: the first that /v1/models lists).
         slo: promises, e.g. ttft_p95=2s,failures=1%.
-        timeout: after which a request counts as timed out.
+        timeout: time after which a request counts as timed out.
         header: extra header as "Name: value"; may be repeated.
         body: extra fields of every request body, as JSON.
         api_key_file: file with the API key (default: $SERVEMARK_API_KEY).
-        title: of the report.
+        title: headline of the report.
         seed: the same seed gives the same requests.
         runs: folder that keeps the run; it is written as the run goes.
         on_items: questions to ask in turn instead of synthetic prompts.
@@ -89,15 +91,14 @@ def measure(
         EndpointError: the endpoint is down, has no such model, is no LLM endpoint or does not stream.
     """
     slos = parse_slos(slo)
-    amount = parse_amount(requests, "requests", minimum=1)
-    duration_s = parse_duration(duration)
+    amount, duration_s = parse_extent(requests, duration)
     timeout_s = parse_duration(timeout, "timeout")
-    parse_amount(warmup, "warmup", minimum=0)
+    warmup = parse_amount(warmup, "warmup", minimum=0)
     workload, loads, recorded = workload_and_loads(
         users=users, rate=rate, arrivals=arrivals, input=input, output=output, traffic=traffic, trace=trace,
         time_scale=time_scale,
     )  # fmt: skip
-    return asyncio.run(
+    return _finished(
         measure_endpoint(
             url,
             model=model,
@@ -124,6 +125,34 @@ def measure(
     )
 
 
+def _finished(measuring: Coroutine[Any, Any, Run]) -> Run:
+    """Wait for a measurement; in a thread of its own where a loop runs already, as in a notebook.
+
+    An interrupt cancels the measurement, which then returns what it has.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(measuring)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(measuring)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="servemark-measure") as pool:
+        running = pool.submit(_complete, loop, task)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            return running.result()
+
+
+def _complete(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Run]) -> Run:
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
 def _api_key(file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(API_KEY_VARIABLE) or None
@@ -148,9 +177,11 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _body(text: str | None) -> dict[str, Any]:
+def _body(text: str | Mapping[str, Any] | None) -> dict[str, Any]:
     if text is None:
         return {}
+    if isinstance(text, Mapping):
+        return dict(text)
     try:
         fields = json.loads(text)
     except ValueError as error:

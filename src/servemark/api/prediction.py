@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -18,7 +19,7 @@ from servemark.domain.deployment import Deployment
 from servemark.domain.lengths import mean_tokens
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import Run
-from servemark.domain.workload import Load, Replay, Workload
+from servemark.domain.workload import Load, Replay, Slo, Workload
 from servemark.physics.levels import closed_form_level
 from servemark.physics.memory import require_fit
 from servemark.stats.verdicts import judge
@@ -36,7 +37,7 @@ def predict(
     input: int | str | None = None,
     output: int | str | None = None,
     traffic: str | None = None,
-    slo: str | None = None,
+    slo: str | Sequence[Slo] | None = None,
     runs: Path | None = None,
     **options: Unpack[DeploymentOptions],
 ) -> Run:
@@ -113,5 +114,5 @@ def fitting_budget(deployment: Deployment, workload: Workload) -> MemoryBudget:
         DoesNotFit: the weights and one sequence do not fit.
     """
     tokens = math.ceil(mean_tokens(workload.input) + mean_tokens(workload.output))
-    check_context(deployment.model.max_context_tokens, tokens)
+    check_context(deployment, tokens)
     return require_fit(deployment, sequence_tokens=tokens)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +22,7 @@ def parse_tokens(value: int | str | None, default: int, path: str) -> int:
     """A token count of at least 1."""
     if value is None:
         return default
-    number = parse(value, "tokens", path=path)
+    number = parse(value, "tokens", path=path, minimum=-math.inf)
     if number < 1 or number != int(number):
         raise InputError(path, expected="a whole number of tokens, at least 1", found=repr(value))
     return int(number)
@@ -29,17 +31,21 @@ def parse_tokens(value: int | str | None, default: int, path: str) -> int:
 _SLO = re.compile(r"^([a-z0-9_]+?)(?:_(mean|p50|p95|p99))?$")
 
 
-def parse_slos(slo: str | Iterable[Slo] | None) -> tuple[Slo, ...]:
+def parse_slos(slo: str | Mapping[str, Any] | Iterable[str | Slo] | None) -> tuple[Slo, ...]:
     """`"ttft_p95=2s,failures=1%"` -> SLOs. A latency without a statistic means its p95.
+
+    In Python also a mapping (`{"ttft_p95": "2s"}`) or a sequence of texts and `Slo` records.
 
     Raises:
         InputError: no metric of that name, no such statistic, or an impossible limit.
     """
     if slo is None:
         return ()
-    if not isinstance(slo, str):
-        return tuple(slo)
-    return tuple(_parse_slo(part) for part in (p.strip() for p in slo.split(",")) if part)
+    if isinstance(slo, str):
+        slo = [part for part in (p.strip() for p in slo.split(",")) if part]
+    elif isinstance(slo, Mapping):
+        slo = [f"{name}={limit}" for name, limit in slo.items()]
+    return tuple(each if isinstance(each, Slo) else _parse_slo(str(each)) for each in slo)
 
 
 def _parse_slo(text: str) -> Slo:
@@ -56,8 +62,8 @@ def _parse_slo(text: str) -> Slo:
         raise InputError(f"slo.{name}", expected="NAME=LIMIT, e.g. ttft_p95=2s", found=repr(text))
     dimension = {"s": "s", "ratio": "ratio", "per_s": "per_s", "tokens_per_s": "tokens"}[metric.unit]
     value = parse(limit, dimension, path=f"slo.{name}")
-    if metric.unit == "ratio" and value > 1:
-        raise InputError(f"slo.{name}", expected="a share of at most 100 %", found=repr(limit))
+    if metric.unit == "ratio" and value >= 1:
+        raise InputError(f"slo.{name}", expected="a share below 100 %, e.g. 1%", found=repr(limit))
     if metric.unit == "s" and value == 0:
         raise InputError(f"slo.{name}", expected="a time above 0", found=repr(limit))
     word = "value" if metric.scope == "level" else statistic or "p95"
@@ -81,9 +87,25 @@ def parse_duration(value: float | str | None, path: str = "duration") -> float |
 
 def parse_amount(value: int | None, path: str, *, minimum: int) -> int | None:
     """A whole number of at least `minimum`, or None."""
-    if value is not None and (isinstance(value, bool) or value < minimum):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < minimum:
         raise InputError(path, expected=f"a whole number, at least {minimum}", found=value)
-    return value
+    return int(value)
+
+
+def parse_extent(requests: int | None, duration: float | str | None) -> tuple[int | None, float | None]:
+    """How much of a level is played: a number of requests, or seconds; None where it is not given."""
+    if requests is not None and duration is not None:
+        raise InputError("duration", expected="either --requests or --duration", found="both")
+    return parse_amount(requests, "requests", minimum=1), parse_duration(duration)
+
+
+def parse_factor(value: float, path: str) -> float:
+    """A finite factor above 0."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
+        raise InputError(path, expected="a factor above 0", found=value)
+    return float(value)
 
 
 def existing_file(path: str | Path, field: str) -> Path:

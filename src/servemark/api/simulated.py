@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import Numbers, fixed_workload
 from servemark.api.prediction import fitting_budget, kept
-from servemark.api.quantities import parse_amount, parse_duration, parse_slos
+from servemark.api.quantities import parse_amount, parse_extent, parse_factor, parse_slos
 from servemark.api.workloads import workload_and_loads
 from servemark.capacity.answer import capacity_of
 from servemark.domain.coefficients import Coefficients
@@ -27,7 +27,6 @@ from servemark.store.provenance import provenance_now
 from servemark.traffic.arrivals import arrival_plan
 from servemark.traffic.traces import Trace
 from servemark.twins.process import RunningTwin, start_twin
-from servemark.units import parse
 
 DEFAULT_SIMULATED_REQUESTS = 1000
 
@@ -46,7 +45,7 @@ def simulate(
     requests: int | None = None,
     duration: float | str | None = None,
     warmup: int | None = None,
-    slo: str | None = None,
+    slo: str | Sequence[Slo] | None = None,
     seed: int = 0,
     runs: Path | None = None,
     **options: Unpack[DeploymentOptions],
@@ -74,11 +73,9 @@ def simulate(
         DoesNotFit: the deployment does not fit in memory.
     """
     slos = parse_slos(slo)
-    amount = parse_amount(requests, "requests", minimum=1)
-    duration_s = parse_duration(duration)
-    if amount is not None and duration_s is not None:
-        raise InputError("duration", expected="either --requests or --duration", found="both")
-    parse_amount(warmup, "warmup", minimum=0)
+    amount, duration_s = parse_extent(requests, duration)
+    warmup = parse_amount(warmup, "warmup", minimum=0)
+    seed = parse_amount(seed, "seed", minimum=0) or 0
     deployment = build_deployment(model, options)
     workload, loads, recorded = workload_and_loads(
         users=users,
@@ -188,7 +185,7 @@ def twin(
         output: tokens of an answer that may stop by itself (default 128).
         max_waiting: requests waiting beyond this get 503, as behind a gateway.
         seed: the same seed gives the same texts.
-        log: file for the twin's log (default: a temporary one).
+        log: file for the twin's log (default: a temporary one, removed at the end).
 
     Returns:
         The running twin, a context manager: `base_url`, `pid`, `stop()`.
@@ -200,19 +197,19 @@ def twin(
     """
     deployment = build_deployment(model, options)
     budget = require_fit(deployment)
-    if not 0 <= port <= 65535:
+    if (parse_amount(port, "port", minimum=0) or 0) > 65535:
         raise InputError("port", expected="0 to 65535", found=port)
-    factor = parse(time_factor, "tokens", path="time_factor")
-    if not 0 < factor <= 1000:
-        raise InputError("time_factor", expected="a factor above 0, at most 1000", found=time_factor)
+    factor = parse_factor(time_factor, "time_factor")
+    if factor > 1000:
+        raise InputError("time_factor", expected="a factor of at most 1000", found=time_factor)
     return start_twin(
         deployment,
         coefficients_of(deployment),
         kv_blocks=budget.kv_blocks,
         port=port,
         time_factor=factor,
-        seed=seed,
+        seed=parse_amount(seed, "seed", minimum=0) or 0,
         output=fixed_workload(None, output).output,
         max_waiting=parse_amount(max_waiting, "max_waiting", minimum=0),
-        log_path=log or Path(tempfile.mkdtemp(prefix="servemark-twin-")) / "twin.log",
+        log_path=None if log is None else Path(log),
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from servemark.api.loads import Numbers, default_loads, fixed_workload, parse_rates, parse_users
-from servemark.api.quantities import existing_file
+from servemark.api.quantities import existing_file, parse_factor
 from servemark.domain.workload import Load, Replay, Workload
 from servemark.errors import InputError
 from servemark.traffic.profiles import find_profile
@@ -40,8 +39,7 @@ def workload_and_loads(
             raise InputError(
                 name, expected=f"lengths from --{name} or from --input and --output", found="both"
             )
-    if not (math.isfinite(time_scale) and time_scale > 0):
-        raise InputError("time_scale", expected="a factor above 0", found=time_scale)
+    time_scale = parse_factor(time_scale, "time_scale")
     loads: tuple[Load, ...] = ()
     if users is not None:
         loads = parse_users(users)

@@ -9,6 +9,7 @@ from importlib import import_module
 from servemark.errors import ServemarkError, UnknownName
 from servemark.version import __version__
 
+INTERRUPTED = 130
 COMMANDS = {
     "gpus": ("api.listing", "list GPUs, every figure with source and date"),
     "models": ("api.listing", "list models, or read a config.json"),
@@ -27,39 +28,53 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit with its code (0, 1, 2, 3; 130 after Ctrl-C)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
     try:
-        code = run_command(arguments)
-    except ServemarkError as error:
-        code = _refuse(error, "--json" in arguments)
-    except KeyboardInterrupt:
-        code = 130
-    except BrokenPipeError:
-        # the reader has gone (`| head`): nothing to say, and nothing must be flushed at exit
+        code = _guarded([each for each in arguments if each != "--json"], as_json)
+        sys.stdout.flush()
+    except OSError as error:
+        # nothing more must be flushed at exit; of a reader that has gone (`| head`) there is nothing to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception as error:
-        if os.environ.get("SERVEMARK_DEBUG"):
-            raise
-        code = _refuse(
-            ServemarkError(f"internal error: {type(error).__name__}: {error}"), "--json" in arguments
-        )
-    sys.stdout.flush()
+        code = 0 if isinstance(error, BrokenPipeError) else 1
+        if code:
+            print(f"servemark: standard output cannot be written: {error.strerror}", file=sys.stderr)
     raise SystemExit(code)
 
 
-def run_command(arguments: list[str]) -> int:
+def _guarded(words: list[str], as_json: bool) -> int:
+    """Run one command; whatever keeps it from its answer, in one line and as an exit code."""
+    try:
+        return run_command(words, as_json)
+    except ServemarkError as error:
+        return _refuse(error, as_json)
+    except KeyboardInterrupt:
+        _refuse(ServemarkError("interrupted before there was anything to show"), as_json)
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("SERVEMARK_DEBUG"):
+            raise
+        return _refuse(ServemarkError(f"internal error: {type(error).__name__}: {error}"), as_json)
+
+
+def run_command(words: list[str], as_json: bool) -> int:
     """Parse, call the verb, present what it returned; the exit code."""
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if arguments[0] in ("--version", "-V"):
-        print(f"servemark {__version__}")
-        return 0
-    name = arguments[0]
+    if not words or words[0] in ("-h", "--help", "help"):
+        return _tell({"schema": "servemark.help/1", "help": overview()}, as_json)
+    if words[0] in ("--version", "-V"):
+        return _tell({"schema": "servemark.version/1", "version": f"servemark {__version__}"}, as_json)
+    name = words[0]
     if name not in COMMANDS:
         raise UnknownName("command", kind="a command", name=name, known=COMMANDS)
     verb = getattr(import_module(f"servemark.{COMMANDS[name][0]}"), name)
-    return import_module("servemark.faces.commands").carry_out(name, verb, arguments[1:])
+    return import_module("servemark.faces.commands").carry_out(name, verb, words[1:], as_json=as_json)
+
+
+def _tell(document: dict[str, str], as_json: bool) -> int:
+    """The last value as text, or the whole as JSON."""
+    print(import_module("json").dumps(document) if as_json else [*document.values()][-1])
+    return 0
 
 
 def overview() -> str:

@@ -12,8 +12,11 @@ from typing import Any
 
 from rich.console import Console
 
+from servemark.api.deployments import family_taken
+from servemark.api.reporting import written
 from servemark.domain.run import Level, Run
 from servemark.errors import InputError
+from servemark.faces.cli import INTERRUPTED
 from servemark.faces.documents import (
     encode,
     fit_document,
@@ -23,64 +26,77 @@ from servemark.faces.documents import (
     run_document,
     runs_document,
 )
-from servemark.faces.invocation import Asked, bind, required_load, split_common
+from servemark.faces.invocation import REPORTING, Asked, bind, required_load, split_common
 from servemark.faces.live import LiveLine
 from servemark.faces.tables import print_fit, print_gpus, print_models, print_runs
 from servemark.reports.page import Report
 from servemark.reports.sections import compose
 from servemark.reports.terminal import render_terminal
-from servemark.reports.writing import check_output, write_report
+from servemark.reports.writing import check_output
 
-RUN_VERBS = ("predict", "simulate", "measure")
-INTERRUPTED = 130
+DEPLOYING = ("fit", "predict", "simulate", "twin")
 
 
-def carry_out(name: str, verb: Callable[..., Any], arguments: list[str]) -> int:
+def carry_out(name: str, verb: Callable[..., Any], arguments: list[str], *, as_json: bool) -> int:
     """Run a verb from its arguments; the exit code.
 
     Raises:
         InputError: the arguments do not fit the verb.
     """
-    asked = split_common(arguments)
+    # a shell script starts its background jobs deaf to SIGINT; here it always means: report and stop
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    asked = split_common(arguments, as_json)
     if asked.output is not None:
-        if name not in (*RUN_VERBS, "report"):
+        if name not in REPORTING:
             raise InputError("-o", expected="a command that makes a report", found=name)
         check_output(asked.output)
-    call = bind(name, verb, asked)
-    if call is None:
+    bound = bind(name, verb, asked)
+    if bound is None:
         return 0
     notes = Console(stderr=True, highlight=False)
     listens = inspect.signature(verb).parameters
     with LiveLine(notes) if "on_progress" in listens else nullcontext() as line:
         ears = {"on_progress": line.show, "on_step": line.say} if line else {}
-        result = call(**{name: ear for name, ear in ears.items() if name in listens})
+        ears = {name: ear for name, ear in ears.items() if name in listens}
+        result = verb(*bound.args, **bound.kwargs, **ears)
+    if name in DEPLOYING and (
+        note := family_taken(bound.arguments.get("model"), bound.arguments.get("options", {}))
+    ):
+        notes.print(f"note: {note}", soft_wrap=True)
     if name == "twin":
         return _stay(result, asked)
+    code = exit_code(name, result, asked)
     present(name, result, asked, notes)
-    return exit_code(name, result, asked)
+    return code
 
 
 def present(name: str, result: Any, asked: Asked, notes: Console) -> None:
-    """Print the result: JSON or text on stdout, where it was kept on stderr."""
+    """Print the result: JSON or text on stdout, where it was kept on stderr.
+
+    A page that cannot be written takes the place of the JSON, not of the text.
+    """
     document, text = PRESENTERS[name]
-    if asked.json:
-        print(encode(document(result)))
-    else:
+    if not asked.json:
         width = None if sys.stdout.isatty() else 200
         text(result, Console(highlight=False, width=width))
-    if asked.output is not None:
-        page = compose([result]) if isinstance(result, Run) else result
-        notes.print(f"report: {write_report(page, asked.output)}", soft_wrap=True)
     if isinstance(result, Run) and result.id:
         notes.print(
             f"kept as {result.id}; next: servemark report {result.id} -o report.html", soft_wrap=True
         )
+    if asked.output is not None:
+        if isinstance(result, Run):
+            written(compose([result]), asked.output)
+        notes.print(f"report: {asked.output}", soft_wrap=True)
+    if asked.json:
+        print(encode(document(result)))
 
 
 def exit_code(name: str, result: Any, asked: Asked) -> int:
     """0 held, 3 does not fit or a promise fails, 130 interrupted."""
     if name == "fit":
         return 0 if result.memory.fits else 3
+    if name == "demo":
+        return 0 if all(run.provenance.finished for run in result.runs) else INTERRUPTED
     if not isinstance(result, Run):
         return 0
     if not result.provenance.finished:
@@ -92,6 +108,8 @@ def exit_code(name: str, result: Any, asked: Asked) -> int:
 
 
 def _required_level(run: Run, require: str) -> Level:
+    if len(run.levels) == 1 and require == run.workload.profile:
+        return run.levels[0]
     numbers = [load_number(level.load) for level in run.levels]
     return run.levels[numbers.index(required_load(require, numbers))]
 
@@ -113,7 +131,10 @@ def _stay(twin: Any, asked: Asked) -> int:
     with twin:
         while not stop.wait(0.5):
             if not twin.is_running():
-                print(f"servemark: the twin ended by itself; its log: {twin.log_path}", file=sys.stderr)
+                print(
+                    f"servemark: the twin ended by itself; the end of its log:\n{twin.log_tail()}",
+                    file=sys.stderr,
+                )
                 return 1
     return 0
 
@@ -143,7 +164,7 @@ def _demo_document(result: Any) -> dict[str, Any]:
 
 def _print_demo(result: Any, console: Console) -> None:
     render_terminal(compose(result.runs), console)
-    console.print(f"report: {result.path}")
+    console.print(f"report: {result.path}", soft_wrap=True)
 
 
 PRESENTERS: dict[str, tuple[Callable[[Any], dict[str, Any]], Callable[[Any, Console], None]]] = {

@@ -7,7 +7,7 @@ real engine with the small model that ships, and lays all three on one page.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -83,6 +83,8 @@ def demo(
     on_step(f"2/4 measuring its twin over HTTP, {TIME_FACTOR:g} times faster than real time")
     made = [predicted, _measured_twin(level_s, runs, on_progress)]
     on_step(f"    {sentence_of(made[-1])}")
+    if not made[-1].provenance.finished:
+        return _page(made, Path(output), started_s)
     on_step("3/4 measuring a real engine, llama.cpp, on this machine")
     try:
         made.append(_measured_engine(level_s / 2, runs, on_progress))
@@ -93,8 +95,13 @@ def demo(
             made[-1], notes=(*made[-1].notes, f"no real engine measured: {missing}")
         )
     on_step(f"4/4 writing {output}")
-    report(*made, output=Path(output), title="Servemark demo")
-    return Demo(runs=tuple(made), path=Path(output), elapsed_s=time.monotonic() - started_s)
+    return _page(made, Path(output), started_s)
+
+
+def _page(made: Sequence[Run], output: Path, started_s: float) -> Demo:
+    """All runs on one page; after Ctrl-C those made so far."""
+    report(*made, output=output, title="Servemark demo")
+    return Demo(runs=tuple(made), path=output, elapsed_s=time.monotonic() - started_s)
 
 
 def _measured_twin(level_s: float, runs: Path, on_progress: Callable[[int, Progress], None]) -> Run:

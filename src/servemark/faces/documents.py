@@ -34,8 +34,10 @@ def error_text(error: ServemarkError) -> str:
             "nearest": list(error.nearest),
         }
     else:
-        path = "memory" if isinstance(error, DoesNotFit) else "servemark"
-        fields = {"path": path, "expected": "success", "found": str(error), "nearest": []}
+        path, expected = "servemark", "an answer"
+        if isinstance(error, DoesNotFit):
+            path, expected = "memory", "a deployment that fits"
+        fields = {"path": path, "expected": expected, "found": str(error), "nearest": []}
     document: dict[str, Any] = {"schema": "servemark.error/1", "error": fields}
     if isinstance(error, DoesNotFit):
         document |= {

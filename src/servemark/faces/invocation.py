@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from inspect import BoundArguments
+from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import cyclopts
+from cyclopts.help import DefaultFormatter
+from rich.console import Console
 
-from servemark.api.loads import default_loads, parse_rates, parse_users
+from servemark.api.workloads import workload_and_loads
 from servemark.errors import InputError, nearest_names
-from servemark.faces.documents import load_number
+from servemark.faces.documents import encode, load_number
 
 GATED = ("predict", "simulate", "measure")
-KEEPS_RUNS = ("predict", "simulate", "measure", "demo", "report", "runs")
-EPILOGUE = """Every command: --json (one JSON object on stdout, all else on stderr), -o FILE (.html or .md report).
-predict, simulate, measure: --require LOAD (exit 3 unless all promises hold at that load).
-Exit codes: 0 held, 1 our fault, 2 bad input, 3 does not fit or a promise fails."""
+PAGES = ("report", "demo")
+"""Verbs that write the page themselves: `-o` is their `output`."""
+REPORTING = (*GATED, *PAGES)
+KEEPS_RUNS = (*REPORTING, "runs")
 
 
 class Asked(NamedTuple):
@@ -30,37 +34,43 @@ class Asked(NamedTuple):
     rest: list[str]
 
 
-def split_common(arguments: list[str]) -> Asked:
+def split_common(arguments: list[str], as_json: bool) -> Asked:
+    """Take `-o` and `--require` out of the arguments."""
     rest: list[str] = []
     found: dict[str, str] = {}
     queue = iter(arguments)
     for argument in queue:
         key, equals, value = argument.partition("=")
-        if argument == "--json":
-            found["json"] = "yes"
-        elif key in ("-o", "--require"):
-            given = value if equals else next(queue, None)
-            if given is None:
-                raise InputError(key, expected="a value", found="nothing")
+        if key in ("-o", "--require"):
+            given = value if equals else next(queue, "")
+            if not given or given.startswith("--"):
+                raise InputError(key, expected="a value", found=given or "nothing")
             found[key] = given
         else:
             rest.append(argument)
     output = Path(found["-o"]) if "-o" in found else None
-    return Asked("json" in found, output, found.get("--require"), rest)
+    return Asked(as_json, output, found.get("--require"), rest)
 
 
-def bind(name: str, verb: Callable[..., Any], asked: Asked) -> Callable[[], Any] | None:
-    """The verb bound to its arguments; None when only help was asked for."""
+def bind(name: str, verb: Callable[..., Any], asked: Asked) -> BoundArguments | None:
+    """The verb's arguments; None when only help was asked for."""
+    hidden = "on_|output$" if name in PAGES else "on_"
     app = cyclopts.App(
         name=f"servemark {name}",
         help_format="plaintext",
-        help_epilogue=EPILOGUE,
+        help_formatter=DefaultFormatter(show_metavar=False),
+        help_epilogue=_epilogue(name),
+        help_flags=[],
         version_flags=[],
-        default_parameter=cyclopts.Parameter(negative_iterable=(), parse=re.compile(r"^(?!on_)")),
+        default_parameter=cyclopts.Parameter(
+            converter=_as_written,
+            negative_iterable=(),
+            parse=re.compile(f"^(?!{hidden})"),
+        ),
     )
     app.default(verb)
     if {"--help", "-h"} & set(asked.rest):
-        app.help_print([])
+        _print_help(app, asked)
         return None
     try:
         _, bound, _ = app.parse_args(asked.rest, exit_on_error=False, print_error=False)
@@ -68,9 +78,40 @@ def bind(name: str, verb: Callable[..., Any], asked: Asked) -> Callable[[], Any]
         raise _input_error(error, app, asked.rest) from None
     if asked.require is not None:
         _check_require(asked.require, name, bound.arguments)
+    if name in PAGES and asked.output is not None:
+        bound.arguments["output"] = asked.output
     if name in KEEPS_RUNS:
         bound.arguments.setdefault("runs", Path(os.environ.get("SERVEMARK_RUNS", "servemark-runs")))
-    return lambda **more: verb(*bound.args, **bound.kwargs, **more)
+    return bound
+
+
+def _as_written(hint: Any, tokens: Sequence[cyclopts.Token]) -> Any:
+    """Quantities reach the verb as they were written; the parser would round 3.5 requests to 4."""
+    texts = [token.value for token in tokens]
+    if str in get_args(hint):
+        return texts[0]
+    return int(texts[0]) if hint is int else cyclopts.convert(hint, texts)
+
+
+def _epilogue(name: str) -> str:
+    lines = ["--json: one JSON object on stdout, all else on stderr."]
+    if name in REPORTING:
+        lines.append("-o FILE: write the report, .html or .md.")
+    if name in GATED:
+        lines.append("--require LOAD: exit 3 unless all promises hold at that load.")
+    lines.append(
+        "Exit codes: 0 held, 1 our fault, 2 bad input, 3 does not fit or a promise fails, 130 interrupted."
+    )
+    return "\n".join(lines)
+
+
+def _print_help(app: cyclopts.App, asked: Asked) -> None:
+    if not asked.json:
+        app.help_print([])
+        return
+    text = StringIO()
+    app.help_print([], console=Console(file=text, width=100))
+    print(encode({"schema": "servemark.help/1", "help": text.getvalue()}))
 
 
 def _check_require(require: str, name: str, arguments: Mapping[str, Any]) -> None:
@@ -79,14 +120,10 @@ def _check_require(require: str, name: str, arguments: Mapping[str, Any]) -> Non
         raise InputError("--require", expected=f"one of the commands {', '.join(GATED)}", found=name)
     if arguments.get("slo") is None:
         raise InputError("--require", expected="promises to hold, --slo ...", found="none")
-    if arguments.get("users") is not None:
-        loads = parse_users(arguments["users"])
-    elif arguments.get("rate") is not None:
-        loads = parse_rates(arguments["rate"])
-    elif arguments.get("trace") is not None or arguments.get("traffic") is not None:
-        return
-    else:
-        loads = default_loads(())
+    users, rate, traffic, trace = (arguments.get(key) for key in ("users", "rate", "traffic", "trace"))
+    _, loads, _ = workload_and_loads(
+        users=users, rate=rate, traffic=traffic, trace=trace, input=None, output=None
+    )
     required_load(require, [load_number(load) for load in loads])
 
 
@@ -123,10 +160,11 @@ def _input_error(error: Any, app: Any, rest: list[str]) -> InputError:
             found=keyword,
             nearest=nearest_names(keyword, options),
         )
-    path = argument.names[0].lstrip("-") if argument is not None and argument.names else app.name[0]
+    path = "arguments"
+    if argument is not None and argument.names:
+        path = argument.names[0].lstrip("-").replace("-", "_").lower()
     if kind == "CoercionError" and argument is not None and token is not None:
-        wanted = re.sub(r"<class '(.*)'>", r"\1", str(argument.hint))
-        return InputError(path, expected=wanted, found=repr(token.value))
+        return InputError(path, expected=_expected(argument.hint), found=repr(token.value))
     if kind == "MissingArgumentError":
         return InputError(path, expected="a value", found="nothing")
     if kind == "UnusedCliTokensError":
@@ -134,3 +172,11 @@ def _input_error(error: Any, app: Any, rest: list[str]) -> InputError:
             "arguments", expected="nothing more", found=" ".join(map(str, error.unused_tokens))
         )
     return InputError(path, expected="valid options", found=" ".join(str(error).split()) or " ".join(rest))
+
+
+def _expected(hint: Any) -> str:
+    """What an option takes, in words."""
+    for kind, words in ((int, "a whole number"), (float, "a number"), (bool, "yes or no")):
+        if kind is hint or kind in get_args(hint):
+            return words
+    return "a value that can be read"

@@ -31,7 +31,11 @@ def answer_of(run: Run, series: Series) -> Answer:
             f"The twin's clock ran {run.endpoint.time_factor:g} times as fast as real time; "
             "times are in its seconds."
         )
-    return Answer(series=series, sentence=sentence_of(run), notes=(*notes, *run.notes))
+    return Answer(series=series, sentence=sentence_of(run), notes=(*notes, *map(_as_sentence, run.notes)))
+
+
+def _as_sentence(note: str) -> str:
+    return note[:1].upper() + note[1:].rstrip(".") + "."
 
 
 def sentence_of(run: Run) -> str:

@@ -127,14 +127,24 @@ def entry_table(entries: Sequence[RunEntry]) -> Table:
         *(Column(label=label, numeric=False) for label in ("id", "started", "what", "capacity")),
     )
     rows = tuple(
-        (Cell(text=str(each.number)), *map(_words, (each.id, each.started, each.title, _capacity(each))))
+        tuple(
+            Cell(text=text or ABSENT)
+            for text in (
+                str(each.number),
+                each.id,
+                _minute(each.started),
+                each.title,
+                _capacity(each),
+            )
+        )
         for each in entries
     )
     return Table(title="", columns=columns, rows=rows)
 
 
-def _words(text: str) -> Cell:
-    return Cell(text=text or ABSENT)
+def _minute(started: str) -> str:
+    """`2026-11-20 14:05` of an ISO 8601 moment."""
+    return started[:16].replace("T", " ")
 
 
 def _capacity(entry: RunEntry) -> str:

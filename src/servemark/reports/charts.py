@@ -79,7 +79,9 @@ def _interactivity_chart(drawn: Sequence[_Drawn], number: int, *, alone: bool, n
     values = [row["x"] for _, _, points in rows for row in points]
     width, height = NARROW_PX if narrow else COVER_PX
     y_title = "output tok/s per GPU" if per_gpu else "output tok/s"
-    x = value_axis([*values, *(1 / v for v in limits)], title="output tok/s per user", length_px=width)
+    x = value_axis(
+        [*values, *(1 / v for v in limits)], title="output tok/s per user", length_px=width, lies=True
+    )
     y = value_axis([r["y"] for _, _, points in rows for r in points], title=y_title, length_px=height)
     encoding = position(x, y, x_grid=True)
     layers: list[Spec] = _region(min(limits), encoding, x) if limits else []

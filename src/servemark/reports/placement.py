@@ -115,9 +115,14 @@ def _overlap(a: _Box, b: _Box) -> bool:
 
 
 def _crosses(box: _Box, line: _Box) -> bool:
-    """Whether a segment passes through the box (sampled at 16 points)."""
+    """Whether a segment passes through the box (Liang and Barsky, 1984)."""
     x1, y1, x2, y2 = line
-    return any(
-        box[0] <= x1 + (x2 - x1) * k / 15 <= box[2] and box[1] <= y1 + (y2 - y1) * k / 15 <= box[3]
-        for k in range(16)
-    )
+    enters, leaves = 0.0, 1.0
+    for start, way, low, high in ((x1, x2 - x1, box[0], box[2]), (y1, y2 - y1, box[1], box[3])):
+        if way == 0:
+            if not low <= start <= high:
+                return False
+            continue
+        near, far = sorted(((low - start) / way, (high - start) / way))
+        enters, leaves = max(enters, near), min(leaves, far)
+    return enters <= leaves

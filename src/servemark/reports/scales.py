@@ -13,6 +13,8 @@ from typing import Any, Literal
 from servemark.domain.record import Record
 
 TICK_PX = 34.0
+LABEL_PX = 6.5
+"""Width of one character of a tick's label."""
 LOG_FROM = 30.0
 """Values that span more than this factor go on a logarithmic axis."""
 
@@ -43,15 +45,19 @@ class Axis(Record, frozen=True, kw_only=True):
         return {"title": self.title, "values": list(self.ticks), "format": ",.6~r", **more}
 
 
-def value_axis(values: Iterable[float], *, title: str, length_px: float) -> Axis:
-    """An axis of measured quantities: linear from zero, or logarithmic where they span decades."""
+def value_axis(values: Iterable[float], *, title: str, length_px: float, lies: bool = False) -> Axis:
+    """An axis of measured quantities: linear from zero, or logarithmic where they span decades.
+
+    `lies`: horizontal, with labels side by side, which need room for their width.
+    """
     known = [v for v in values if v > 0]
     low, high = min(known, default=1.0), max(known, default=1.0)
+    label_px = 12 + LABEL_PX * len(f"{high:,.0f}") if lies else 0.0
     if high > LOG_FROM * low:
         low, high = low / 1.25, high * 1.25
-        ticks = _decade_ticks(low, high, most=max(3, round(length_px / 25)))
+        ticks = _decade_ticks(low, high, most=max(3, round(length_px / max(25.0, label_px))))
         return Axis(title=title, kind="log", low=low, high=high, ticks=ticks, length_px=length_px)
-    step = _round_step(high * 1.04 / max(3, round(length_px / TICK_PX)))
+    step = _round_step(high * 1.04 / max(3, round(length_px / max(TICK_PX, label_px))))
     count = math.ceil(high * 1.04 / step)
     ticks = tuple(float(f"{i * step:.6g}") for i in range(count + 1))
     return Axis(title=title, kind="linear", low=0.0, high=ticks[-1], ticks=ticks, length_px=length_px)

@@ -44,6 +44,7 @@ def print_table(table: Table, console: Console) -> None:
                 Text(_head(column), style="dim"),
                 justify="right" if column.numeric else "left",
                 no_wrap=column.numeric,
+                overflow="fold",
             )
         for row in table.rows:
             drawn.add_row(*(_cell(row[i]) for i in shown))
