@@ -123,7 +123,8 @@ def browse(file: Path, folder: Path, *options: str) -> str:
             binary, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
             "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9",
-            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=8000", *options, file.as_uri(),
+            f"--user-data-dir={folder / 'profile'}", "--run-all-compositor-stages-before-draw",
+            "--virtual-time-budget=8000", *options, file.as_uri(),
         ],
         capture_output=True, timeout=120, check=True,
     )  # fmt: skip

@@ -84,7 +84,8 @@ def parse(text: object, dimension: str, *, path: str, minimum: float = 0.0) -> f
             raise InputError(path, expected=expected, found=repr(text))
         value = float(match.group(1).replace("_", "").replace(" ", "")) * units.get(unit, 1.0)
     if not math.isfinite(value) or value < minimum:
-        raise InputError(path, expected=f"{expected}, at least {minimum:g}", found=repr(text))
+        least = f", at least {minimum:g}" if math.isfinite(minimum) else ""
+        raise InputError(path, expected=expected + least, found=repr(text))
     return value
 
 

@@ -23,4 +23,4 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head(name):
 
 def test_nothing_in_a_run_becomes_markup():
     evil = replace(closed_form(), notes=("a|b <script> *bold* `code`\nnew line",))
-    assert r"a\|b \<script\> \*bold\* \`code\` new line" in render_markdown(compose((evil,)))
+    assert r"A\|b \<script\> \*bold\* \`code\` new line" in render_markdown(compose((evil,)))

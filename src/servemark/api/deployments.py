@@ -117,7 +117,7 @@ def family_taken(model: str | None, options: DeploymentOptions) -> str | None:
 def _merged(model: str | None, options: DeploymentOptions) -> dict[str, Any]:
     """Options of the command line over those of the file."""
     for key in options:
-        if key.rstrip("_") not in (*_KEYS, "deployment"):
+        if key.rstrip("_") not in (*_KEYS, "deployment", "model"):
             raise UnknownName(key, kind="a deployment option", name=key, known=_KEYS)
     given = {k.rstrip("_"): v for k, v in options.items() if v is not None}
     path = cast("Path | None", given.pop("deployment", None))

@@ -90,6 +90,8 @@ def measure(
         InputError: impossible quantities, before anything is sent.
         EndpointError: the endpoint is down, has no such model, is no LLM endpoint or does not stream.
     """
+    if not isinstance(url, str):
+        raise InputError("url", expected="a URL, such as http://127.0.0.1:8000/v1", found=repr(url))
     slos = parse_slos(slo)
     amount, duration_s = parse_extent(requests, duration)
     timeout_s = parse_duration(timeout, "timeout")

@@ -38,30 +38,20 @@ def report(
     """
     if output is not None:
         check_output(Path(output))
-    loaded = [r if isinstance(r, Run) else _stored(Path(runs), str(r)) for r in references or ("last",)]
+    loaded = [_loaded(Path(runs), each) for each in references or ("last",)]
     composed = compose(loaded, title=title)
     if output is not None:
-        written(composed, Path(output))
+        write_report(composed, Path(output))
     return composed
 
 
-def written(page: Report, path: Path) -> Path:
-    """Write a page to a file.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    try:
-        return write_report(page, path)
-    except OSError as error:
-        raise InputError(
-            "output", expected="a file that can be written", found=f"{path} ({error.strerror})"
-        ) from None
-
-
-def _stored(runs: Path, reference: str) -> Run:
-    """A stored run; the level that a crash cut short is summarised and judged from its rows."""
-    run = load_run(runs, reference, summarise=summarise)
+def _loaded(runs: Path, reference: str | int | Path | Run) -> Run:
+    """The run itself, or a stored one; the level that a crash cut short is summarised and judged from its rows."""
+    if isinstance(reference, Run):
+        return reference
+    if not isinstance(reference, (str, int, Path)):
+        raise InputError("run", expected="a Run, or a number, id or folder", found=type(reference).__name__)
+    run = load_run(runs, str(reference), summarise=summarise)
     if not run.slos or all(level.verdict for level in run.levels):
         return run
     levels = tuple(level if level.verdict else judge(level, run.slos) for level in run.levels)

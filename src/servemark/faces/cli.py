@@ -52,6 +52,9 @@ def _guarded(words: list[str], as_json: bool) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except SystemExit:
+        # rich's way of saying that the reader has gone
+        return 0
     except Exception as error:
         if os.environ.get("SERVEMARK_DEBUG"):
             raise

@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 
 from servemark.api.deployments import family_taken
-from servemark.api.reporting import written
 from servemark.domain.run import Level, Run
 from servemark.errors import InputError
 from servemark.faces.cli import INTERRUPTED
@@ -32,7 +31,7 @@ from servemark.faces.tables import print_fit, print_gpus, print_models, print_ru
 from servemark.reports.page import Report
 from servemark.reports.sections import compose
 from servemark.reports.terminal import render_terminal
-from servemark.reports.writing import check_output
+from servemark.reports.writing import check_output, write_report
 
 DEPLOYING = ("fit", "predict", "simulate", "twin")
 
@@ -85,7 +84,7 @@ def present(name: str, result: Any, asked: Asked, notes: Console) -> None:
         )
     if asked.output is not None:
         if isinstance(result, Run):
-            written(compose([result]), asked.output)
+            write_report(compose([result]), asked.output)
         notes.print(f"report: {asked.output}", soft_wrap=True)
     if asked.json:
         print(encode(document(result)))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import BoundArguments
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 import cyclopts
 from cyclopts.help import DefaultFormatter
@@ -88,9 +89,9 @@ def bind(name: str, verb: Callable[..., Any], asked: Asked) -> BoundArguments | 
 def _as_written(hint: Any, tokens: Sequence[cyclopts.Token]) -> Any:
     """Quantities reach the verb as they were written; the parser would round 3.5 requests to 4."""
     texts = [token.value for token in tokens]
-    if str in get_args(hint):
+    if get_origin(hint) in (Union, UnionType) and str in get_args(hint):
         return texts[0]
-    return int(texts[0]) if hint is int else cyclopts.convert(hint, texts)
+    return int(texts[0]) if int in (hint, *get_args(hint)) else cyclopts.convert(hint, texts)
 
 
 def _epilogue(name: str) -> str:
@@ -152,7 +153,9 @@ def _input_error(error: Any, app: Any, rest: list[str]) -> InputError:
     token, argument = getattr(error, "token", None), getattr(error, "argument", None)
     kind = type(error).__name__
     if kind == "UnknownOptionError" and token is not None:
-        options = [n for a in app.assemble_argument_collection() for n in a.names if n.startswith("--")]
+        options = [
+            n for a in app.assemble_argument_collection() if a.parse for n in a.names if n[:2] == "--"
+        ]
         keyword = token.keyword or token.value
         return InputError(
             keyword,

@@ -27,6 +27,15 @@ def check_output(path: Path) -> Path:
 
 
 def write_report(composed: Report, path: Path) -> Path:
-    """Render by the file's ending and write it."""
-    check_output(path).write_text(RENDERERS[path.suffix.lower()](composed), encoding="utf-8")
+    """Render by the file's ending and write it.
+
+    Raises:
+        InputError: an unknown ending, or a file that cannot be written.
+    """
+    text = RENDERERS[check_output(path).suffix.lower()](composed)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        found = f"{path}: {error.strerror}"
+        raise InputError("output", expected="a file that can be written", found=found) from None
     return path

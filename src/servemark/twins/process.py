@@ -77,7 +77,11 @@ def start_twin(
     check_settings(settings)
     _listen(port).close()  # a taken port is the caller's to know, not the log's
     begun_s = time.monotonic()
-    child = launch([sys.executable, "-m", "servemark.twins.process", str(port)], log_path)
+    try:
+        child = launch([sys.executable, "-m", "servemark.twins.process", str(port)], log_path)
+    except OSError as error:
+        found = f"{error.filename} ({error.strerror})"
+        raise InputError("log", expected="a file that can be written", found=found) from None
     try:
         assert child.process.stdin is not None, "launched with pipes"
         child.process.stdin.write(msgspec.json.encode(settings) + b"\n")
@@ -102,7 +106,8 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as error:
-        raise InputError("port", expected="a free port", found=f"{port} ({error.strerror})") from None
+        why = os.strerror(error.errno) if error.errno else error
+        raise InputError("port", expected="a free port", found=f"{port} ({why})") from None
 
 
 async def _serve_until_stdin_ends(settings: TwinSettings, listening: socket.socket, answer: int) -> None:
