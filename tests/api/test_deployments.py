@@ -1,6 +1,6 @@
 import pytest
 
-from servemark.api.deployments import build_deployment, parse_settings
+from servemark.api.deployments import build_deployment, family_taken, parse_settings
 from servemark.errors import InputError, UnknownName
 
 
@@ -63,6 +63,24 @@ def test_unknown_names():
     assert refused("llama-3.1-8b", gpu="l40s", router="random").path == "router"
     assert refused("llama-3.1-8b").path == "gpu"
     assert refused(None, gpu="l40s").path == "model"
+
+
+def test_options_that_are_none_of_ours_are_refused():
+    error = refused("llama-3.1-8b", gpu="l40s", replica=2)
+    assert (error.path, error.nearest[0]) == ("replica", "replicas")
+
+
+def test_settings_as_a_mapping():
+    options = {"gpu": "l40s", "set_": {"max_num_seqs": 64}}
+    assert build_deployment("llama-3.1-8b", options).engine.max_num_seqs == 64
+    assert refused("llama-3.1-8b", gpu="l40s", set_=5).path == "set"
+    assert refused("llama-3.1-8b", gpu="l40s", set_="max_model_len=200000").path == "set.max_model_len"
+    assert refused("llama-3.1-8b", gpu="l40s", peer_to_peer="no").path == "peer_to_peer"
+
+
+def test_a_family_is_said_to_be_one():
+    assert "h100-sxm" in family_taken("llama-3.1-8b", {"gpu": "h100"})
+    assert family_taken("llama-3.1-8b", {"gpu": "h100-pcie"}) is None
 
 
 def test_dtype_spellings():

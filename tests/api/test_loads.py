@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servemark.api.loads import fixed_workload, parse_rates, parse_users
-from servemark.api.quantities import parse_duration, parse_slos
+from servemark.api.quantities import parse_amount, parse_duration, parse_extent, parse_factor, parse_slos
 from servemark.domain.workload import Rate, Slo, Users
 from servemark.errors import InputError, UnknownName
 
@@ -12,6 +13,7 @@ def test_users_in_rising_order_once_each():
     assert parse_users("8,1,2,8") == (Users(users=1), Users(users=2), Users(users=8))
     assert parse_users([4, 2]) == (Users(users=2), Users(users=4))
     assert parse_users(3) == (Users(users=3),)
+    assert parse_users(np.array([2, 1])) == parse_users({1, 2}) == (Users(users=1), Users(users=2))
 
 
 @pytest.mark.parametrize(
@@ -44,12 +46,16 @@ def test_slos():
         metric="output_tokens_per_s", statistic="value", limit=500.0
     )
     assert parse_slos(None) == ()
+    promise = Slo(metric="ttft_s", statistic="p95", limit=2.0)
+    assert (
+        parse_slos({"ttft_p95": "2s"}) == parse_slos(["ttft_p95=2"]) == parse_slos([promise]) == (promise,)
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "path"),
     [("ttfb_p95=2s", "slo.ttfb_p95"), ("ttft_p95", "slo.ttft_p95"), ("ttft_p95=fast", "slo.ttft_p95"),
-     ("failures=200%", "slo.failures"), ("failures_p95=1%", "slo.failures_p95"), ("ttft_p95=-1s", "slo.ttft_p95"),
+     ("failures=200%", "slo.failures"), ("failures=1", "slo.failures"), ("failures_p95=1%", "slo.failures_p95"), ("ttft_p95=-1s", "slo.ttft_p95"),
      ("ttft_p90=1s", "slo.ttft_p90"), ("ttft_p95=0", "slo.ttft_p95")],
 )  # fmt: skip
 def test_bad_slos_are_refused_with_their_name(text, path):
@@ -76,6 +82,28 @@ def test_duration():
     assert parse_duration(None) is None
     with pytest.raises(InputError, match="duration"):
         parse_duration("0s")
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "10", True, None])
+def test_amounts_are_whole_numbers(value):
+    if value is None:
+        assert parse_amount(value, "requests", minimum=1) is None
+        return
+    with pytest.raises(InputError, match="requests: expected a whole number, at least 1"):
+        parse_amount(value, "requests", minimum=1)
+
+
+def test_a_level_has_one_extent():
+    assert parse_extent(np.int64(5), None) == (5, None)
+    assert parse_extent(None, "2min") == (None, 120.0)
+    with pytest.raises(InputError, match="either --requests or --duration"):
+        parse_extent(5, "2min")
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "2"])
+def test_factors_are_finite_and_above_0(value):
+    with pytest.raises(InputError, match="time_factor"):
+        parse_factor(value, "time_factor")
 
 
 @given(st.text(max_size=30))

@@ -60,9 +60,9 @@ def test_nothing_holds():
     assert (answer.first_broken, answer.broken_by) == (Users(users=2), TPOT)
 
 
-def test_a_promise_without_any_sample_is_broken_the_most():
+def test_a_promise_without_any_sample_gives_way_to_one_with_a_margin():
     answer = capacity_of([level(2, "breaks", -0.4, None)])
-    assert (answer.binding, answer.margin, answer.broken_by) == (TPOT, None, TPOT)
+    assert (answer.binding, answer.margin, answer.broken_by) == (TTFT, -0.4, TTFT)
 
 
 @pytest.mark.parametrize("count", [0, 2])

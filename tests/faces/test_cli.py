@@ -1,5 +1,8 @@
 """The scripting contract, docs/scripting.md."""
 
+import subprocess
+import sys
+
 import pytest
 
 from servemark.faces.cli import COMMANDS
@@ -48,6 +51,16 @@ def test_unknown_command(servemark):
         (f"fit {L40S} --set max_num_seq=2", "set.max_num_seq"),
         (f"fit {L40S} --input 200000", "input"),
         (f"fit {L40S} -o fit.html", "-o"),
+        (f"fit {L40S} --tp 2.5", "tp"),
+        (f"fit {L40S} --input 3.5", "input"),
+        (f"predict {L40S} -o", "-o"),
+        (f"predict {L40S} --slo ttft_p95=2s --traffic chat --require rag", "--require"),
+        (f"simulate {L40S} --requests 3.5", "requests"),
+        (f"simulate {L40S} --seed -1", "seed"),
+        ("measure", "url"),
+        ("measure http://127.0.0.1:9/v1 --requests 3 --duration 3s", "duration"),
+        ("demo -o page.pdf", "output"),
+        (f"twin {L40S} --time-factor -1", "time_factor"),
         (f"predict {L40S} --users -3", "users[0]"),
         (f"predict {L40S} --slo ttfx_p95=2s", "slo.ttfx_p95"),
         (f"predict {L40S} --users 1 --rate 2", "rate"),
@@ -69,6 +82,42 @@ def test_bad_input_is_one_line_and_one_object(servemark, line, path):
     assert ran.document["error"]["path"] == path
     assert set(ran.document["error"]) == {"path", "expected", "found", "nearest"}
     assert len(ran.err.splitlines()) == 1
+
+
+def test_json_before_the_command_and_for_help_and_version(servemark):
+    assert servemark(f"--json fit {L40S}").document["schema"] == "servemark.fit/1"
+    assert "--gpus-per-replica" in servemark("fit --help --json").document["help"]
+    assert servemark("--version --json").document["version"] == f"servemark {__version__}"
+    assert servemark("--json").document["schema"] == "servemark.help/1"
+
+
+def test_a_family_name_says_on_stderr_which_gpu_it_stands_for(servemark):
+    ran = servemark("fit llama-3.1-8b --gpu H100 --json")
+    assert ran.document["deployment"]["gpu"] == "h100-sxm"
+    assert ran.err == "note: H100 names a family of GPUs: taken as h100-sxm\n"
+    assert servemark("fit llama-3.1-8b --gpu h100-sxm --json").err == ""
+
+
+def test_a_page_that_cannot_be_written_is_one_object_and_the_run_is_kept(servemark, tmp_path):
+    (tmp_path / "taken.html").mkdir()
+    ran = servemark(f"predict {L40S} --users 1 --json -o taken.html")
+    assert (ran.code, ran.document["error"]["path"]) == (2, "output")
+    assert servemark("runs --json").document["runs"][0]["number"] == 1
+    assert "tok/s" in servemark(f"predict {L40S} --users 1 -o taken.html").out
+
+
+@pytest.mark.parametrize("line", ["gpus --json", "gpus", "fit --json"])
+def test_standard_output_that_cannot_be_written_is_said_in_words(line):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "servemark", *line.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_fit(servemark):
@@ -139,6 +188,9 @@ def test_require(servemark):
     assert servemark(line).code == 0
     assert servemark(f"{line} --require 1").code == 0
     assert servemark(f"{line} --require 64").code == 3
+    line = f"{L40S} --traffic chat --slo ttft_p95=2s --require chat --json"
+    assert servemark(f"predict {line}").code == 0
+    assert servemark(f"simulate {line} --requests 200").code == 0
 
 
 def test_without_slo_no_verdict(servemark):

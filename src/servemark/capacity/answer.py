@@ -36,11 +36,14 @@ def capacity_of(levels: Iterable[Level]) -> Capacity:
 
 
 def tightest(verdict: Verdict) -> SloVerdict:
-    """The SLO with the least margin, broken ones first; one without any margin is broken the most."""
+    """The SLO with the least margin, broken ones first.
+
+    One without a margin comes last among its like: where nothing completed, the failures say more than
+    the latencies that nobody saw.
+    """
     order = {"breaks": 0, "undecided": 1, "holds": 2}
 
     def tightness(each: SloVerdict) -> tuple[int, float]:
-        missing = -math.inf if each.verdict == "breaks" else math.inf
-        return order[each.verdict], missing if each.margin is None else each.margin
+        return order[each.verdict], math.inf if each.margin is None else each.margin
 
     return min(verdict.slos, key=tightness)

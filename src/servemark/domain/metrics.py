@@ -62,13 +62,13 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(
             key="output_tokens_per_s", label="output throughput", unit="tokens_per_s",
             better="higher", scope="level", slo="output_tokens",
-            formula="output tokens in the steady window / its length",
+            formula="output tokens by their share inside the steady window / its length",
             source="steady-state window as in SGLang's benchmark",
         ),
         Metric(
             key="requests_per_s", label="request throughput", unit="per_s", better="higher",
             scope="level", slo="requests",
-            formula="requests completed in the steady window / its length", source="as above",
+            formula="complete requests by their share inside the steady window / its length", source="as above",
         ),
         Metric(
             key="failures_ratio", label="failures", unit="ratio", better="lower", scope="level",
