@@ -55,7 +55,8 @@ def test_slos():
 @pytest.mark.parametrize(
     ("text", "path"),
     [("ttfb_p95=2s", "slo.ttfb_p95"), ("ttft_p95", "slo.ttft_p95"), ("ttft_p95=fast", "slo.ttft_p95"),
-     ("failures=200%", "slo.failures"), ("failures=1", "slo.failures"), ("failures_p95=1%", "slo.failures_p95"), ("ttft_p95=-1s", "slo.ttft_p95"),
+     ("failures=200%", "slo.failures"), ("failures=1", "slo.failures"),
+     ("failures_p95=1%", "slo.failures_p95"), ("ttft_p95=-1s", "slo.ttft_p95"),
      ("ttft_p90=1s", "slo.ttft_p90"), ("ttft_p95=0", "slo.ttft_p95")],
 )  # fmt: skip
 def test_bad_slos_are_refused_with_their_name(text, path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_page_that_cannot_be_written_is_one_object_and_the_run_is_kept(servema
 
 @pytest.mark.parametrize("line", ["gpus --json", "gpus", "fit --json"])
 def test_standard_output_that_cannot_be_written_is_said_in_words(line):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "servemark", *line.split()],
             stdout=full,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
+from msgspec.structs import replace
+
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import Numbers, fixed_workload
 from servemark.api.prediction import fitting_budget, kept
@@ -149,10 +151,14 @@ def _play(
     slos: tuple[Slo, ...],
     extent: _Extent,
 ) -> Level:
+    engine = deployment.engine
+    if engine.max_model_len is None:
+        # what an engine does by itself: it refuses a request longer than the model's context
+        engine = replace(engine, max_model_len=deployment.model.max_context_tokens)
     played = play(
         plan,
         step_time=step_time(deployment, coefficients),
-        engine=deployment.engine,
+        engine=engine,
         kv_blocks=budget.kv_blocks,
         request_overhead_s=coefficients.request_overhead_s.value,
         replicas=deployment.replicas,

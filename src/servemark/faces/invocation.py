@@ -15,7 +15,7 @@ import cyclopts
 from cyclopts.help import DefaultFormatter
 from rich.console import Console
 
-from servemark.api.workloads import workload_and_loads
+from servemark.api.loads import default_loads, parse_rates, parse_users
 from servemark.errors import InputError, nearest_names
 from servemark.faces.documents import encode, load_number
 
@@ -121,11 +121,17 @@ def _check_require(require: str, name: str, arguments: Mapping[str, Any]) -> Non
         raise InputError("--require", expected=f"one of the commands {', '.join(GATED)}", found=name)
     if arguments.get("slo") is None:
         raise InputError("--require", expected="promises to hold, --slo ...", found="none")
-    users, rate, traffic, trace = (arguments.get(key) for key in ("users", "rate", "traffic", "trace"))
-    _, loads, _ = workload_and_loads(
-        users=users, rate=rate, traffic=traffic, trace=trace, input=None, output=None
-    )
-    required_load(require, [load_number(load) for load in loads])
+    if arguments.get("users") is not None:
+        numbers = [load_number(load) for load in parse_users(arguments["users"])]
+    elif arguments.get("rate") is not None:
+        numbers = [load_number(load) for load in parse_rates(arguments["rate"])]
+    elif arguments.get("trace") is not None:
+        return  # its name may stand inside the file
+    elif arguments.get("traffic") is not None:
+        numbers = [arguments["traffic"]]
+    else:
+        numbers = [load_number(load) for load in default_loads(())]
+    required_load(require, numbers)
 
 
 def required_load(require: str, numbers: Sequence[int | float | str | None]) -> int | float | str | None:

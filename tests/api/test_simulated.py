@@ -1,0 +1,36 @@
+"""The public `simulate` and `twin`: what the api adds to the rooms below."""
+
+import pytest
+
+import servemark as sm
+
+
+def test_a_request_longer_than_the_models_context_is_refused(tmp_path):
+    trace = tmp_path / "long.csv"
+    # Llama 3.1's context: 131,072 tokens; the KV pool of an L40S holds 195,440
+    trace.write_text("at_s,input_tokens,output_tokens\n0,1000,10\n1,131063,10\n2,131062,10\n")
+    (level,) = sm.simulate("llama-3.1-8b", gpu="l40s", trace=trace).levels
+    assert (level.outcomes["complete"], level.outcomes["refused"]) == (2, 1)
+
+
+def test_the_model_by_name_too():
+    assert sm.simulate(model="llama-3.1-8b", gpu="l40s", users=1, requests=2).levels[0].requests_sent == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [({"port": "8000"}, "port"), ({"port": 70000}, "port"), ({"time_factor": 0}, "time_factor"),
+     ({"time_factor": 2000}, "time_factor"), ({"max_waiting": -1}, "max_waiting"), ({"seed": 0.5}, "seed"),
+     ({"log": "/dev/null/twin.log"}, "log")],
+)  # fmt: skip
+def test_twins_that_cannot_be(options, path):
+    with pytest.raises(sm.InputError) as refused:
+        sm.twin("llama-3.1-8b", gpu="l40s", **{"port": 0, **options})
+    assert refused.value.path == path
+
+
+def test_several_twins_at_once():
+    with sm.twin("llama-3.1-8b", gpu="l40s", port=0) as one, sm.twin("phi-4", gpu="h100", port=0) as other:
+        runs = [sm.measure(t.base_url, users=1, requests=1, output=2, runs=None) for t in (one, other)]
+    assert [run.endpoint.model for run in runs] == ["llama-3.1-8b", "phi-4"]
+    assert not one.is_running() and not other.is_running()
