@@ -122,7 +122,7 @@ async def test_nothing_listens():
     error = await refusal("http://127.0.0.1:9/v1")
     assert str(error) == (
         "url: expected an endpoint that answers at http://127.0.0.1:9/v1, "
-        "found nothing that listens on 127.0.0.1:9 (Connect call failed ('127.0.0.1', 9))"
+        "found nothing that listens on 127.0.0.1:9 (Connection refused)"
     )
 
 

@@ -35,7 +35,7 @@ class DeploymentOptions(TypedDict, total=False):
         kv_dtype: KV cache (default: 16 bits).
         engine: NAME or NAME@VERSION (default: vllm).
         set_: engine settings under vLLM's names, e.g. max_num_seqs=256,block_size=32.
-        peer_to_peer: no when PCIe transfers between GPUs bounce through host memory.
+        peer_to_peer: whether GPUs copy to each other over PCIe (default: as the GPU's driver allows).
         deployment: TOML file that holds any of these, and `model`.
     """
 
@@ -85,7 +85,7 @@ def build_deployment(model: str | None, options: DeploymentOptions) -> Deploymen
             expected=f"at most the model's {arch.max_context_tokens} tokens",
             found=longest,
         )
-    peer = given.get("peer_to_peer", True)
+    peer = given.get("peer_to_peer", gpu.peer_to_peer)
     if not isinstance(peer, bool):
         raise InputError("peer_to_peer", expected="true or false", found=repr(peer))
     return Deployment(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
@@ -10,21 +9,14 @@ from typing import Unpack
 import msgspec
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
-from servemark.api.fitting import check_context
 from servemark.api.loads import Numbers
+from servemark.api.predicted import Question, fitting_budget, predicted_run
 from servemark.api.quantities import parse_slos
 from servemark.api.workloads import workload_and_loads
-from servemark.capacity.answer import capacity_of
-from servemark.domain.deployment import Deployment
-from servemark.domain.lengths import mean_tokens
-from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import Run
-from servemark.domain.workload import Load, Replay, Slo, Workload
+from servemark.domain.workload import Load, Replay, Slo
 from servemark.physics.levels import closed_form_level
-from servemark.physics.memory import require_fit
 from servemark.stats.verdicts import judge
-from servemark.store.folders import create_run
-from servemark.store.provenance import provenance_now
 from servemark.traffic.profiles import find_profile
 
 
@@ -68,20 +60,8 @@ def predict(
         judge(closed_form_level(deployment, coefficients, budget, load, workload), slos)
         for load in map(_steady, loads)
     )
-    run = Run(
-        origin="predicted",
-        method="closed form",
-        title=deployment.title,
-        deployment=deployment,
-        workload=workload,
-        slos=slos,
-        memory=budget,
-        coefficients=coefficients,
-        levels=levels,
-        capacity=capacity_of(levels) if slos else None,
-        provenance=provenance_now(seed=0),
-    )
-    return kept(run, runs)
+    question = Question(deployment, workload, slos, budget, coefficients)
+    return predicted_run(question, "closed form", levels, seed=0, runs=runs)
 
 
 def _steady(load: Load) -> Load:
@@ -90,29 +70,3 @@ def _steady(load: Load) -> Load:
         return load
     rate = find_profile(load.name).rate
     return msgspec.structs.replace(rate, per_s=rate.per_s * load.time_scale)
-
-
-def kept(run: Run, runs: Path | None) -> Run:
-    """The run, stored under the next number when a folder is given."""
-    if runs is None:
-        return run
-    writer = create_run(Path(runs), run)
-    for index, level in enumerate(run.levels):
-        for record in level.requests:
-            writer.request(index, record)
-        for step in level.steps:
-            writer.step(index, step)
-    path = writer.finish(run)
-    return msgspec.structs.replace(run, id=path.name)
-
-
-def fitting_budget(deployment: Deployment, workload: Workload) -> MemoryBudget:
-    """The budget of a deployment that holds at least one sequence of the workload's mean length.
-
-    Raises:
-        InputError: the sequence is longer than the model's context.
-        DoesNotFit: the weights and one sequence do not fit.
-    """
-    tokens = math.ceil(mean_tokens(workload.input) + mean_tokens(workload.output))
-    check_context(deployment, tokens)
-    return require_fit(deployment, sequence_tokens=tokens)

@@ -10,13 +10,9 @@ from msgspec.structs import replace
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import Numbers, fixed_workload
-from servemark.api.prediction import fitting_budget, kept
+from servemark.api.predicted import Question, fitting_budget, predicted_run
 from servemark.api.quantities import parse_amount, parse_extent, parse_factor, parse_slos
 from servemark.api.workloads import workload_and_loads
-from servemark.capacity.answer import capacity_of
-from servemark.domain.coefficients import Coefficients
-from servemark.domain.deployment import Deployment
-from servemark.domain.memory import MemoryBudget
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users
 from servemark.errors import InputError
@@ -25,7 +21,6 @@ from servemark.physics.step import step_time
 from servemark.simulation.replicas import play
 from servemark.stats.summary import summarise
 from servemark.stats.verdicts import judge
-from servemark.store.provenance import provenance_now
 from servemark.traffic.arrivals import arrival_plan
 from servemark.traffic.traces import Trace
 from servemark.twins.process import RunningTwin, start_twin
@@ -89,35 +84,19 @@ def simulate(
         time_scale=time_scale,
     )
     budget = require_fit(deployment) if recorded else fitting_budget(deployment, workload)
-    coefficients = coefficients_of(deployment)
+    question = Question(deployment, workload, slos, budget, coefficients_of(deployment))
     extents = [_extent(load, amount, duration_s, warmup, recorded) for load in loads]
     levels = tuple(
         _play(
             arrival_plan(
                 load, workload, seed=seed, requests=extent.planned, duration_s=duration_s, trace=recorded
             ),
-            deployment,
-            coefficients,
-            budget,
-            slos,
+            question,
             extent,
         )
         for load, extent in zip(loads, extents, strict=True)
     )
-    run = Run(
-        origin="predicted",
-        method="simulation",
-        title=deployment.title,
-        deployment=deployment,
-        workload=workload,
-        slos=slos,
-        memory=budget,
-        coefficients=coefficients,
-        levels=levels,
-        capacity=capacity_of(levels) if slos else None,
-        provenance=provenance_now(seed),
-    )
-    return kept(run, runs)
+    return predicted_run(question, "simulation", levels, seed=seed, runs=runs)
 
 
 class _Extent(NamedTuple):
@@ -143,14 +122,8 @@ def _extent(
     return _Extent(requests, duration_s, warmup)
 
 
-def _play(
-    plan: ArrivalPlan,
-    deployment: Deployment,
-    coefficients: Coefficients,
-    budget: MemoryBudget,
-    slos: tuple[Slo, ...],
-    extent: _Extent,
-) -> Level:
+def _play(plan: ArrivalPlan, question: Question, extent: _Extent) -> Level:
+    deployment, coefficients = question.deployment, question.coefficients
     engine = deployment.engine
     if engine.max_model_len is None:
         # what an engine does by itself: it refuses a request longer than the model's context
@@ -159,7 +132,7 @@ def _play(
         plan,
         step_time=step_time(deployment, coefficients),
         engine=engine,
-        kv_blocks=budget.kv_blocks,
+        kv_blocks=question.budget.kv_blocks,
         request_overhead_s=coefficients.request_overhead_s.value,
         replicas=deployment.replicas,
         router=deployment.router,
@@ -167,7 +140,7 @@ def _play(
         duration_s=extent.duration_s,
         warmup=extent.warmup,
     )
-    return judge(summarise(plan.load, played.requests, played.steps), slos)
+    return judge(summarise(plan.load, played.requests, played.steps), question.slos)
 
 
 def twin(

@@ -7,6 +7,7 @@ wrong is an `EndpointError` in words.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -172,7 +173,8 @@ def _unanswered(url: str, error: Exception, credentials: Credentials) -> Endpoin
         case aiohttp.ClientConnectorDNSError():
             expected, words = "a host name that resolves", f"{error.host!r}, which does not"
         case aiohttp.ClientConnectorError():
-            words = f"nothing that listens on {error.host}:{error.port} ({error.os_error.strerror})"
+            reason = os.strerror(error.os_error.errno) if error.os_error.errno else error.os_error.strerror
+            words = f"nothing that listens on {error.host}:{error.port} ({reason})"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientResponseError() | ConnectionError():
             expected, nearest = "HTTP, as http:// says", (other,)
             words = "a connection closed without an HTTP answer (is it a TLS port?)"

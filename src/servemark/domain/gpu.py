@@ -65,6 +65,8 @@ class Gpu(Record, frozen=True, kw_only=True):
     pcie: Link
     l2_bytes: float | None = None
     multiprocessors: int | None = None
+    peer_to_peer: bool = True
+    """False where the driver does not let GPUs of this type copy to each other over PCIe."""
     graphics_pipeline: bool
     launch: str
     sources: dict[str, Source]

@@ -236,7 +236,8 @@ def _sum(
     sequence = pool.sequence_blocks * pool.block_bytes
     if sequence > pool.bytes:
         needed = weights + activation + sequence
-        kv = f" + {_mib(sequence)} KV of one sequence of {sequence_tokens} tokens"
+        plural = "" if sequence_tokens == 1 else "s"
+        kv = f" + {_mib(sequence)} KV of one sequence of {sequence_tokens} token{plural}"
         have = f"= {_mib(needed)}, against {pool.limit}"
     else:
         needed = weights + activation + pool.bytes + outside
