@@ -1,11 +1,9 @@
 from msgspec.structs import replace
 
 from servemark.domain.run import CpuShare, Lag, RequestRecord
-from servemark.domain.workload import ArrivalPlan, PlannedRequest, Slo, Users
+from servemark.domain.workload import ArrivalPlan, PlannedRequest, Users
 from servemark.load.driver import DrivenLevel
-from servemark.measurement.remarks import driving_remarks, verdict_remarks
-from servemark.stats.summary import summarise
-from servemark.stats.verdicts import judge
+from servemark.measurement.remarks import driving_remarks
 
 PLAN = ArrivalPlan(
     load=Users(users=1), seed=0, requests=(PlannedRequest(index=0, input_tokens=100, output_tokens=8),)
@@ -66,13 +64,3 @@ def test_chunks_that_came_in_one_read():
     assert remarks(record(0, chunk_s=(0.1, 0.1, 0.2, 0.2, 0.3))) == (
         "50.0 % of the chunks were read together with the one before: their ITL reads 0, TPOT is right",
     )
-
-
-def test_how_long_a_level_would_have_to_be():
-    level = summarise(Users(users=1), [record(i) for i in range(10)])
-    slos = [Slo(metric="ttft_s", statistic=s, limit=1.0) for s in ("p50", "p95", "p99")]
-    assert verdict_remarks(judge(level, slos[:1])) == ()
-    assert verdict_remarks(judge(level, slos)) == (
-        "too short to decide: 10 requests completed, ttft_p99 needs 368",
-    )
-    assert verdict_remarks(level) == ()

@@ -114,7 +114,9 @@ async def test_a_level_too_short_for_its_promise_says_so(truth_url):
     run = await measure(truth_url, users=(1,), slos=(Slo(metric="ttft_s", statistic="p95", limit=1.0),))
     (level,) = run.levels
     assert level.verdict.word == "undecided"
-    assert level.notes[-1] == "too short to decide: 8 requests completed, ttft_p95 needs 72"
+    (promise,) = level.verdict.slos
+    assert promise.reason == "8 requests completed, 72 needed for p95"
+    assert promise.requests_needed == 72
 
 
 async def test_early_ends_are_noted(truth_url):
@@ -200,7 +202,7 @@ async def test_the_items_of_a_suite_are_asked_and_their_answers_kept(truth_url):
     assert [each.item for each in level.requests] == ["q0", "q1", "q2", "q0"]
     assert {each.text for each in level.requests} == {" w0 w1"}
     assert level.outcomes["complete"] == 4
-    assert level.notes[-1] == "too short to decide: 4 requests completed, ttft_p50 needs 6"
+    assert level.verdict.slos[0].requests_needed == 6
 
 
 async def test_no_secret_reaches_a_file(truth_url, tmp_path):

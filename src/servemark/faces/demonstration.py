@@ -129,7 +129,7 @@ def _measured_engine(level_s: float, runs: Path, on_progress: Callable[[int, Pro
             output=tiny.LONGEST_ANSWER_TOKENS,
             duration=level_s,
             slo=ENGINE_PROMISES,
-            title=f"{engine.name} with the small model that ships, on this CPU",
+            title=f"{engine.name} (the small model that ships, on this CPU)",
             runs=runs,
             on_items=tiny.bank(),
             on_progress=on_progress,

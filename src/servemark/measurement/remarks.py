@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from servemark.domain.run import Level, RequestRecord
+from servemark.domain.run import RequestRecord
 from servemark.domain.workload import ArrivalPlan
 from servemark.load.driver import DrivenLevel
 from servemark.stats.verdicts import MANY_TOGETHER_RATIO
@@ -38,18 +38,6 @@ def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
     notes += _together_remark(measured)
     notes += _input_remark(measured, plan)
     return tuple(notes)
-
-
-def verdict_remarks(level: Level) -> tuple[str, ...]:
-    """Says of a level that is too short for its promises how long it would have to be."""
-    slos = level.verdict.slos if level.verdict else ()
-    short = [each for each in slos if each.verdict == "undecided" and each.requests_needed is not None]
-    if not short:
-        return ()
-    needed = max(short, key=lambda each: each.requests_needed or 0)
-    complete = level.outcomes.get("complete", 0)
-    words = f"too short to decide: {complete} requests completed, {needed.slo.name} needs {needed.requests_needed}"
-    return (words,)
 
 
 def _ended_early(record: RequestRecord, plan: ArrivalPlan) -> bool:

@@ -24,7 +24,7 @@ from servemark.errors import InputError
 from servemark.load.driver import DrivenLevel, Extent, drive
 from servemark.load.progress import Progress
 from servemark.measurement.prompts import PromptSource, calibration_messages, word_count
-from servemark.measurement.remarks import driving_remarks, verdict_remarks
+from servemark.measurement.remarks import driving_remarks
 from servemark.measurement.schedule import default_remarks, plan_levels
 from servemark.stats.summary import summarise
 from servemark.stats.verdicts import judge
@@ -237,8 +237,7 @@ class _Session:
             notes=driving_remarks(driven, plan),
             cut=driven.cut,
         )
-        level = judge(level, self._slos)
-        return replace(level, notes=level.notes + verdict_remarks(level))
+        return judge(level, self._slos)
 
     def _keep_record(self, record: RequestRecord) -> None:
         if record.warmup:
