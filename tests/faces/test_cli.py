@@ -232,3 +232,19 @@ def test_terminal_output_begins_with_the_answer(servemark):
     ran = servemark(f"predict {L40S} --users 1,2 --slo ttft_p95=2s")
     assert "Llama 3.1 8B (bf16) on 1 x L40S carries" in ran.out.splitlines()[0]
     assert "kept as 0001-predicted" in ran.err
+
+
+def test_lists_and_fits_read_on_a_pipe(servemark):
+    out = servemark("gpus").out
+    assert [line.split()[0] for line in out.splitlines()].count("l40s") == 1
+    assert "° not compared with a second source" in out
+    assert "2023-08°" in servemark("gpus l40s").out
+    assert "llama-3.1-8b " in servemark("models").out
+    assert servemark("runs").out == "no runs kept yet\n"
+    first = servemark(f"fit {L40S}").out.splitlines()[0]
+    assert first.startswith("Llama 3.1 8B (bf16) on 1 x L40S fits: the KV cache holds ")
+    ran = servemark("fit llama-3.1-70b --gpu l40s")
+    assert (ran.code, ran.out.splitlines()[0].rpartition(": ")[0]) == (
+        3,
+        "Llama 3.1 70B (bf16) on 1 x L40S does not fit",
+    )

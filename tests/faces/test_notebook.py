@@ -56,7 +56,7 @@ def test_what_the_verbs_return_shows_itself(shell, tmp_path):
         (sm.report(run), "carries at least 8 users within its promises"),
         (sm.fit("llama-3.1-8b", gpu="l40s"), "Llama 3.1 8B (bf16) on 1 x L40S"),
         (sm.gpus("l40s"), "L40S"),
-        (sm.models(), "Llama 3.1 8B"),
+        (sm.models(), "llama-3.1-8b"),
         (sm.runs(runs=tmp_path), "0001-predicted-llama-3.1-8b"),
     ):
         shown, _ = shell.display_formatter.format(value)

@@ -27,10 +27,10 @@ from servemark.faces.documents import (
 )
 from servemark.faces.invocation import REPORTING, Asked, bind, required_load, split_common
 from servemark.faces.live import LiveLine
-from servemark.faces.tables import print_fit, print_gpus, print_models, print_runs
-from servemark.reports.page import Report
+from servemark.reports.cards import entry_table, fit_table, gpu_table, model_table
+from servemark.reports.page import Report, Table
 from servemark.reports.sections import compose
-from servemark.reports.terminal import render_terminal
+from servemark.reports.terminal import print_table, render_terminal
 from servemark.reports.writing import check_output, write_report
 
 DEPLOYING = ("fit", "predict", "simulate", "twin")
@@ -138,6 +138,10 @@ def _stay(twin: Any, asked: Asked) -> int:
     return 0
 
 
+def _printer(compose_table: Callable[[Any], Table]) -> Callable[[Any, Console], None]:
+    return lambda result, console: print_table(compose_table(result), console)
+
+
 def _print_run(run: Run, console: Console) -> None:
     render_terminal(compose([run]), console)
 
@@ -167,10 +171,10 @@ def _print_demo(result: Any, console: Console) -> None:
 
 
 PRESENTERS: dict[str, tuple[Callable[[Any], dict[str, Any]], Callable[[Any, Console], None]]] = {
-    "gpus": (gpus_document, print_gpus),
-    "models": (models_document, print_models),
-    "runs": (runs_document, print_runs),
-    "fit": (fit_document, print_fit),
+    "gpus": (gpus_document, _printer(gpu_table)),
+    "models": (models_document, _printer(model_table)),
+    "runs": (runs_document, _printer(entry_table)),
+    "fit": (fit_document, _printer(fit_table)),
     "predict": (run_document, _print_run),
     "simulate": (run_document, _print_run),
     "measure": (run_document, _print_run),

@@ -8,7 +8,6 @@ from html import escape
 from io import StringIO
 from typing import Any, Final
 
-from msgspec.structs import replace
 from rich.console import Console
 
 from servemark.domain.gpu import Gpu
@@ -17,6 +16,7 @@ from servemark.domain.model import ModelArch
 from servemark.domain.run import Run
 from servemark.reports.cards import (
     entry_table,
+    fit_table,
     gpu_card,
     gpu_table,
     memory_table,
@@ -125,7 +125,7 @@ def _card(record: object) -> Table | None:
         case MemoryBudget():
             return memory_table(record)
         case Fit():
-            return replace(memory_table(record.memory), title=record.deployment.title)
+            return fit_table(record)
         case Gpu():
             return gpu_card(record)
         case ModelArch():

@@ -40,7 +40,7 @@ class Cell(Record, frozen=True, kw_only=True):
     detail: str = ""
     """Second line, smaller."""
     faint: bool = False
-    """Greyed: a percentile that has no interval at this many requests."""
+    """Greyed: a percentile that has no interval at this many requests, a figure nobody verified."""
     mark: VerdictWord | None = None
     colour: str = ""
     """The run's colour, where the text begins with its glyph."""

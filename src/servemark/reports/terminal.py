@@ -14,6 +14,8 @@ from servemark.reports.page import MARKS, Cell, Column, Report, Table
 _STYLES: dict[VerdictWord, str] = {"holds": "green", "breaks": "bold red", "undecided": "yellow"}
 GUTTER = 3
 """Characters between two columns."""
+WRAPPED = 20
+"""Text longer than this may wrap."""
 
 
 def render_terminal(report: Report, console: Console) -> None:
@@ -34,7 +36,7 @@ def print_table(table: Table, console: Console) -> None:
     """One table, its essential columns only; what is too wide continues in a next one."""
     if table.title:
         console.print(Text(table.title, style="bold"))
-    for n, shown in enumerate(_breadths(table, console.width)):
+    for n, shown in enumerate(_breadths(table, console.width) if table.rows else ()):
         if n:
             console.print()
         drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
@@ -43,7 +45,7 @@ def print_table(table: Table, console: Console) -> None:
             drawn.add_column(
                 Text(_head(column), style="dim"),
                 justify="right" if column.numeric else "left",
-                no_wrap=column.numeric,
+                no_wrap=column.numeric or _room(table, i, console.width) == _length(table, i),
                 overflow="fold",
             )
         for row in table.rows:
@@ -54,17 +56,25 @@ def print_table(table: Table, console: Console) -> None:
 
 
 def _breadths(table: Table, width: int) -> list[list[int]]:
-    """Columns that fit side by side, the first repeated; text columns wrap and are never moved."""
+    """Columns that fit side by side, the first repeated."""
     shown = [i for i, column in enumerate(table.columns) if column.essential]
-    if not all(table.columns[i].numeric for i in shown[1:]):
-        return [shown]
-    wide = {i: max(cell_len(line) for line in _lines(table, i)) + GUTTER for i in shown}
+    room = {i: _room(table, i, width) + GUTTER for i in shown}
     groups: list[list[int]] = [[shown[0]]]
     for i in shown[1:]:
-        if len(groups[-1]) > 1 and sum(wide[k] for k in groups[-1]) + wide[i] > width + GUTTER:
+        if len(groups[-1]) > 1 and sum(room[k] for k in groups[-1]) + room[i] > width + GUTTER:
             groups.append([shown[0]])
         groups[-1].append(i)
     return groups
+
+
+def _room(table: Table, i: int, width: int) -> int:
+    """The least a column needs: a number all of it; long text wraps, the first column as late as it can."""
+    length = _length(table, i)
+    return length if table.columns[i].numeric else min(length, width // 2 if i == 0 else WRAPPED)
+
+
+def _length(table: Table, i: int) -> int:
+    return max(cell_len(line) for line in _lines(table, i))
 
 
 def _lines(table: Table, i: int) -> list[str]:
