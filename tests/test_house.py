@@ -1,6 +1,7 @@
 """The house rules, enforced. The plan they come from is docs/architecture.md."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,9 +70,11 @@ def test_no_circles_inside_a_room():
     for _, relative, tree in trees():
         module = "servemark." + relative.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         graph[module] = {
-            node.module
+            name
             for node in tree.body
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("servemark.")
+            # `from servemark.room import module` names the module only with the alias
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
         }
     done, path = set(), []
 
@@ -148,19 +151,32 @@ def test_imports_inside_functions_only_for_optional_packages():
                         )
 
 
-def test_nothing_below_the_faces_prints_or_reads_the_environment():
+TERMINAL = {"print", "sys.stdout", "sys.stderr"}
+ENVIRONMENT = {"os.environ", "os.getenv"}
+
+
+def test_only_the_faces_print_and_nothing_below_the_api_reads_the_environment():
     for _, relative, tree in trees():
-        if FLOOR.get(room_of(relative), 9) >= 5:
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id != "print", relative
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id == "os"
-            ):
-                assert node.attr not in ("environ", "getenv"), relative
+        nodes = list(ast.walk(tree))
+        used = {ast.unparse(node) for node in nodes if isinstance(node, (ast.Name, ast.Attribute))}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                used |= {f"{node.module}.{alias.name}" for alias in node.names}
+        floor = FLOOR.get(room_of(relative), len(FLOORS))
+        assert floor >= FLOOR["faces"] or not used & TERMINAL, relative
+        assert floor >= FLOOR["api"] or not used & ENVIRONMENT, relative
+
+
+def test_the_plan_of_the_house_is_true():
+    plan = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    table = re.findall(r"^\| (\d) \| ([^|]*)\|", plan, re.M)
+    drawn = {int(n): set(re.findall(r"`(\w+)(?:/|\.py)`", rooms)) for n, rooms in table}
+    stands = {room_of(relative) for _, relative, _ in trees()} - ROOF
+    assert drawn == {i + 1: rooms & stands for i, rooms in enumerate(FLOORS)}
+    root = Path(__file__).parents[1]
+    for path in re.findall(r"`([\w/]+/[\w./]*)`", plan):
+        planned = path.rstrip("/") in FLOOR
+        assert planned or any((folder / path).exists() for folder in (SOURCE, root, root / "src")), path
 
 
 UNITS = (
