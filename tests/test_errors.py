@@ -25,3 +25,10 @@ def test_nearest_ignores_case_spaces_and_dashes():
 
 def test_missing_extra_says_what_to_install():
     assert "pip install 'servemark[engine]'" in str(errors.MissingExtra("xllamacpp", "engine"))
+
+
+def test_few_names_are_all_named_where_none_is_near():
+    few = errors.UnknownName("traffic", kind="a traffic profile", name="xyzzy", known=["chat", "rag"])
+    assert few.nearest == ("chat", "rag")
+    many = errors.UnknownName("gpu", kind="a GPU", name="xyzzy", known=[f"gpu{i}" for i in range(13)])
+    assert many.nearest == ()

@@ -16,6 +16,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+FEW_NAMES = 12
+"""So many valid names are all named where none is near."""
+
 
 class ServemarkError(Exception):
     """Root of the tree. `exit_code` is what the command line returns for it."""
@@ -50,7 +53,9 @@ class UnknownName(InputError):
     """
 
     def __init__(self, path: str, *, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(path, expected=kind, found=repr(name), nearest=nearest_names(name, known))
+        names = tuple(known)
+        nearest = nearest_names(name, names) or (names if len(names) <= FEW_NAMES else ())
+        super().__init__(path, expected=kind, found=repr(name), nearest=nearest)
 
 
 class MissingExtra(InputError):

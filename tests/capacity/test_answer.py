@@ -65,6 +65,11 @@ def test_a_promise_without_any_sample_gives_way_to_one_with_a_margin():
     assert (answer.binding, answer.margin, answer.broken_by) == (TTFT, -0.4, TTFT)
 
 
+def test_an_undecided_lowest_load_binds_nothing():
+    answer = capacity_of([level(1, "undecided", 0.9, 0.8)])
+    assert (answer.load, answer.binding, answer.margin) == (None, None, None)
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_without_promises_there_is_no_answer(count):
     plain = Level(

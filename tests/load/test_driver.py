@@ -167,6 +167,15 @@ async def test_failures_are_data_and_the_level_goes_on(truth_url):
     assert [each.outcome for each in level.requests] == ["refused"] * 6
 
 
+async def test_a_refused_user_pauses_longer_each_time(truth_url):
+    level = await play(
+        truth_url, plan(Users(users=1)), Extent(requests=4), truth={"fault": "status", "status": 503}
+    )
+    pauses = [later.scheduled_s - earlier.end_s for earlier, later in pairwise(level.requests)]
+    # 50 ms, doubled after each refusal in a row
+    assert pauses == pytest.approx([0.05, 0.1, 0.2], abs=0.02)
+
+
 async def test_times_are_run_seconds(truth_url):
     """A clock of factor 100: a think time of 10 s takes 0.1 s."""
     before = time.monotonic()

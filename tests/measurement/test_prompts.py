@@ -1,5 +1,4 @@
 import json
-import math
 
 import pytest
 
@@ -97,12 +96,13 @@ def test_items_are_asked_in_turn_and_may_end_by_themselves():
         Item(id=f"q{i}", messages=(Message(role="user", content=f"question {i}"),)) for i in range(2)
     )
     source = PromptSource(run(), items=items)
-    source.start(0, ArrivalPlan(load=Users(users=1), seed=0, requests=(planned(0),)), warmup=0)
+    plan = ArrivalPlan(load=Users(users=1), seed=0, requests=(planned(0),))
+    source.start(0, plan, warmup=0)
     prepared = [source.prepare(planned(index)) for index in range(3)]
     assert [each.item for each in prepared] == ["q0", "q1", "q0"]
     assert [text(each) for each in prepared] == ["question 0", "question 1", "question 0"]
     assert all(each.natural_stop and each.max_tokens == 8 for each in prepared)
-    assert calibration_messages(items, 0) == items[0].messages
+    assert calibration_messages(items, plan, 0) == items[0].messages
 
 
 def test_recorded_messages_are_sent_as_they_are():
@@ -113,6 +113,8 @@ def test_recorded_messages_are_sent_as_they_are():
     assert text(source.prepare(request)) == "as recorded"
 
 
-def test_the_calibration_prompt_is_short():
-    words = word_count(calibration_messages((), 3))
-    assert words == 64 and math.isfinite(words)
+@pytest.mark.parametrize(("asked", "words"), [(2, 2), (512, 512), (100_000, 1024)])
+def test_the_calibration_prompt_is_as_long_as_the_prompts_on_average(asked, words):
+    request = PlannedRequest(index=0, input_tokens=asked, output_tokens=8)
+    plan = ArrivalPlan(load=Users(users=1), seed=0, requests=(request,))
+    assert word_count(calibration_messages((), plan, 3)) == words

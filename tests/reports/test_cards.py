@@ -192,7 +192,9 @@ def test_models():
     ]]  # fmt: skip
     table = model_table((replace(LLAMA, published_params=8.03e9),))
     assert texts(table)[0][3] == "8.030"
-    assert table.notes == ("1 model. Parameters computed: from the architecture, as loaded to serve text.",)
+    assert table.notes[0].startswith(
+        "1 model. Parameters computed: from the architecture, all of the checkpoint"
+    )
 
 
 def test_runs():

@@ -17,12 +17,11 @@ def level(metrics=None, *, complete=100, failed=0, **fields):
     outcomes = dict.fromkeys(OUTCOMES, 0) | {"complete": complete, "refused": failed}
     sent = complete + failed
     return Level(
-        load=Users(users=4),
         requests_sent=sent,
         outcomes=outcomes,
         metrics=metrics or {},
         failures_ratio=failed / sent if sent else None,
-        **{"output_tokens_per_s": 500.0, "requests_per_s": 5.0} | fields,
+        **{"load": Users(users=4), "output_tokens_per_s": 500.0, "requests_per_s": 5.0} | fields,
     )
 
 
@@ -33,6 +32,15 @@ def measured(value, n=100, interval=(0.9, 1.1)):
 def only(judged):
     [verdict] = judged.verdict.slos
     return verdict
+
+
+def test_a_promise_does_not_hold_at_a_load_that_was_never_there():
+    few = level({"ttft_s": measured(1.5)}, complete=80, load=Users(users=200), warmup_sent=10)
+    judged = only(judge(few, [TTFT]))
+    assert (judged.verdict, judged.requests_needed) == ("undecided", 200)
+    assert judged.reason == "only 90 of 200 users ever sent a request"
+    # what breaks with fewer users breaks with all of them
+    assert only(judge(replace(few, metrics={"ttft_s": measured(3.0)}), [TTFT])).verdict == "breaks"
 
 
 def test_holds_and_breaks_with_margin():

@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from servemark.domain.lengths import mean_tokens, quantile_tokens
 from servemark.domain.workload import FixedLength, LognormalLength, QuantileLength
-from servemark.traffic.lengths import measured_length, sample_tokens
+from servemark.traffic.lengths import sample_tokens
 
 LENGTHS = [
     FixedLength(tokens=300),
@@ -34,11 +32,3 @@ def test_clipped_to_whole_tokens():
     sample = sample_tokens(length, np.random.default_rng(0), 1000)
     assert sample.dtype == np.int64
     assert (sample.min(), sample.max()) == (4, 50)
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=200))
-def test_measured_length_gives_back_the_quantiles(tokens):
-    length = measured_length(np.array(tokens))
-    for q in (0.0, 0.5, 0.9, 0.99, 1.0):
-        assert quantile_tokens(length, q) == pytest.approx(np.quantile(tokens, q))

@@ -7,15 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servemark.domain.exchange import Message
-from servemark.domain.lengths import mean_tokens
 from servemark.domain.workload import PlannedRequest
 from servemark.errors import InputError
 from servemark.traffic.traces import (
     Trace,
     read_trace,
-    recorded_workload,
-    scaled,
-    thinned,
     write_trace,
 )
 
@@ -252,36 +248,6 @@ def test_writing_is_repeatable(tmp_path):
     assert write_trace(trace, tmp_path / "two.jsonl.gz").read_bytes() == one
     header = msgspec.json.decode(gzip.decompress(one).splitlines()[0])
     assert header == {"schema": "servemark.trace/1", "name": "mine", "prefix_block_tokens": 64}
-
-
-def test_scaling_and_thinning(tmp_path):
-    trace = read_trace(written(tmp_path, OWN))
-    assert [each.scheduled_s for each in scaled(trace, 0.5).requests] == [1.0, 4.5]
-    many = Trace(
-        name="m",
-        format="servemark",
-        requests=tuple(
-            PlannedRequest(index=i, scheduled_s=float(i), input_tokens=1, output_tokens=1)
-            for i in range(4000)
-        ),
-    )
-    kept = thinned(many, 0.25, seed=1)
-    assert len(kept.requests) == pytest.approx(1000, rel=0.1)
-    assert [each.index for each in kept.requests] == list(range(len(kept.requests)))
-    assert kept == thinned(many, 0.25, seed=1)
-    assert thinned(many, 1.0, seed=1) == many
-    for refused in (lambda: scaled(many, 0.0), lambda: thinned(many, 0.0, seed=0)):
-        with pytest.raises(InputError):
-            refused()
-    with pytest.raises(InputError, match="leaves a request"):
-        thinned(trace, 1e-9, seed=0)
-
-
-def test_recorded_workload(tmp_path):
-    workload = recorded_workload(read_trace(written(tmp_path, OWN_CSV)))
-    # requests of 130 and 20 tokens: their quantiles run straight from 20 to 130
-    assert mean_tokens(workload.input) == pytest.approx(75, rel=0.01)
-    assert workload.profile == "trace"
 
 
 @pytest.mark.needs("traces")

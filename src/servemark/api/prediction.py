@@ -10,8 +10,8 @@ import msgspec
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import Numbers
-from servemark.api.predicted import Question, fitting_budget, predicted_run
 from servemark.api.quantities import parse_slos
+from servemark.api.questions import Question, fitting_budget, predicted_run
 from servemark.api.workloads import workload_and_loads
 from servemark.domain.run import Run
 from servemark.domain.workload import Load, Replay, Slo

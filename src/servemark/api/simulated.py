@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import Literal, NamedTuple, Unpack
 
 from msgspec.structs import replace
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.loads import Numbers, fixed_workload
-from servemark.api.predicted import Question, fitting_budget, predicted_run
 from servemark.api.quantities import parse_amount, parse_extent, parse_factor, parse_slos
+from servemark.api.questions import Question, fitting_budget, predicted_run
 from servemark.api.workloads import workload_and_loads
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users
@@ -22,7 +22,7 @@ from servemark.simulation.replicas import play
 from servemark.stats.summary import summarise
 from servemark.stats.verdicts import judge
 from servemark.traffic.arrivals import arrival_plan
-from servemark.traffic.traces import Trace
+from servemark.traffic.traces import Trace, left_out
 from servemark.twins.process import RunningTwin, start_twin
 
 DEFAULT_SIMULATED_REQUESTS = 1000
@@ -34,6 +34,7 @@ def simulate(
     *,
     users: Numbers | None = None,
     rate: Numbers | None = None,
+    arrivals: str = "poisson",
     input: int | str | None = None,
     output: int | str | None = None,
     traffic: str | None = None,
@@ -52,7 +53,8 @@ def simulate(
     Args:
         model: model key, path of a config.json, or hub id.
         users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
-        rate: open loop: request rates, e.g. 1,2,3/s (Poisson).
+        rate: open loop: request rates, e.g. 1,2,3/s.
+        arrivals: of an open loop: poisson or constant.
         input: input tokens (default 512).
         output: output tokens (default 128).
         traffic: arrivals and lengths of a traffic profile, e.g. azure-conversation.
@@ -77,6 +79,7 @@ def simulate(
     workload, loads, recorded = workload_and_loads(
         users=users,
         rate=rate,
+        arrivals=arrivals,
         input=input,
         output=output,
         traffic=traffic,
@@ -96,7 +99,8 @@ def simulate(
         )
         for load, extent in zip(loads, extents, strict=True)
     )
-    return predicted_run(question, "simulation", levels, seed=seed, runs=runs)
+    notes = left_out(recorded) if recorded else ()
+    return predicted_run(question, "simulation", levels, seed=seed, runs=runs, notes=notes)
 
 
 class _Extent(NamedTuple):
@@ -151,6 +155,7 @@ def twin(
     time_factor: float = 1.0,
     output: int | str | None = None,
     max_waiting: int | None = None,
+    overload_status: Literal[429, 503] = 503,
     seed: int = 0,
     log: Path | None = None,
     **options: Unpack[DeploymentOptions],
@@ -162,7 +167,8 @@ def twin(
         port: loopback port; 0 takes a free one.
         time_factor: 4 runs four times faster than real time; `/health` says so.
         output: tokens of an answer that may stop by itself (default 128).
-        max_waiting: requests waiting beyond this get 503, as behind a gateway.
+        max_waiting: requests waiting beyond this are refused, as behind a gateway.
+        overload_status: what they are refused with: 503 or 429.
         seed: the same seed gives the same texts.
         log: file for the twin's log (default: a temporary one, removed at the end).
 
@@ -190,5 +196,6 @@ def twin(
         seed=parse_amount(seed, "seed", minimum=0) or 0,
         output=fixed_workload(None, output).output,
         max_waiting=parse_amount(max_waiting, "max_waiting", minimum=0),
+        overload_status=overload_status,
         log_path=None if log is None else Path(log),
     )

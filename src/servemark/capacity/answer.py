@@ -14,7 +14,8 @@ def capacity_of(levels: Iterable[Level]) -> Capacity:
     """The highest load at which every SLO holds, with no broken load below it.
 
     Undecided levels neither count as holding nor stop the climb. Levels without a verdict are left
-    out. Where no load holds, `load` is None, and `binding` and `margin` are those of the lowest load.
+    out. Where no load holds, `load` is None, and `binding` and `margin` are those of the lowest load
+    if that breaks.
     """
     judged = sorted(
         ((each, each.verdict) for each in levels if each.verdict is not None),
@@ -25,11 +26,11 @@ def capacity_of(levels: Iterable[Level]) -> Capacity:
     broken = next((i for i, (_, verdict) in enumerate(judged) if verdict.word == "breaks"), None)
     holding = [pair for pair in judged[:broken] if pair[1].word == "holds"]
     level, verdict = holding[-1] if holding else judged[0]
-    binding = tightest(verdict)
+    binding = tightest(verdict) if holding or verdict.word == "breaks" else None
     return Capacity(
         load=level.load if holding else None,
-        binding=binding.slo,
-        margin=binding.margin,
+        binding=binding.slo if binding else None,
+        margin=binding.margin if binding else None,
         first_broken=None if broken is None else judged[broken][0].load,
         broken_by=None if broken is None else tightest(judged[broken][1]).slo,
     )

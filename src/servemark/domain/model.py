@@ -134,6 +134,11 @@ class ModelArch(Record, frozen=True, kw_only=True):
         return self.layer_params + self.embedding_params + self.other_params
 
     @property
+    def checkpoint_params(self) -> int:
+        """Everything in the published checkpoint: what `published_params` counts."""
+        return self.params + self.unserved_params
+
+    @property
     def active_params(self) -> int:
         """Parameters one token passes through: routed experts counted k times, not all."""
         active = sum(g.count * group_params(g, self.hidden, active=True) for g in self.groups)

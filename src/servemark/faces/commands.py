@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import signal
 import sys
 import threading
@@ -52,7 +53,7 @@ def carry_out(name: str, verb: Callable[..., Any], arguments: list[str], *, as_j
     bound = bind(name, verb, asked)
     if bound is None:
         return 0
-    notes = Console(stderr=True, highlight=False)
+    notes = Console(stderr=True, highlight=False, markup=False)
     listens = inspect.signature(verb).parameters
     with LiveLine(notes) if "on_progress" in listens else nullcontext() as line:
         ears = {"on_progress": line.show, "on_step": line.say} if line else {}
@@ -65,23 +66,24 @@ def carry_out(name: str, verb: Callable[..., Any], arguments: list[str], *, as_j
     if name == "twin":
         return _stay(result, asked)
     code = exit_code(name, result, asked)
-    present(name, result, asked, notes)
+    named = any(argument.split("=")[0] == "--runs" for argument in asked.rest)
+    present(name, result, asked, notes, folder=bound.arguments.get("runs") if named else None)
     return code
 
 
-def present(name: str, result: Any, asked: Asked, notes: Console) -> None:
-    """Print the result: JSON or text on stdout, where it was kept on stderr.
+def present(name: str, result: Any, asked: Asked, notes: Console, folder: Any = None) -> None:
+    """Print the result: JSON or text on stdout, where it was kept (`folder`, where named) on stderr.
 
     A page that cannot be written takes the place of the JSON, not of the text.
     """
     document, text = PRESENTERS[name]
     if not asked.json:
         width = None if sys.stdout.isatty() else 200
-        text(result, Console(highlight=False, width=width))
+        text(result, Console(highlight=False, markup=False, width=width))
     if isinstance(result, Run) and result.id:
-        notes.print(
-            f"kept as {result.id}; next: servemark report {result.id} -o report.html", soft_wrap=True
-        )
+        elsewhere = f" --runs {shlex.quote(str(folder))}" if folder is not None else ""
+        next_step = f"servemark report {result.id} -o report.html{elsewhere}"
+        notes.print(f"kept as {result.id}; next: {next_step}", soft_wrap=True)
     if asked.output is not None:
         if isinstance(result, Run):
             write_report(compose([result]), asked.output)

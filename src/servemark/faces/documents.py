@@ -154,7 +154,8 @@ def models_document(models: tuple[ModelArch, ...]) -> dict[str, Any]:
         {
             **msgspec.to_builtins(m),
             "layers": m.layers,
-            "params": m.params,
+            "params": m.checkpoint_params,
+            "served_params": m.params,
             "active_params": m.active_params,
             "feedforward_kind": m.feedforward_kind,
             "attention_kind": m.attention_kind,

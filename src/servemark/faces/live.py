@@ -30,7 +30,7 @@ class LiveLine:
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, level: int, progress: Progress) -> None:
         """The level in progress."""

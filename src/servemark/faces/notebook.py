@@ -145,5 +145,5 @@ def _list_card(records: Sequence[Any]) -> Table | None:
 
 def _printed(show: Callable[[Console], None]) -> str:
     text = StringIO()
-    show(Console(file=text, width=TEXT_WIDTH, color_system=None, force_terminal=False))
+    show(Console(file=text, width=TEXT_WIDTH, color_system=None, force_terminal=False, markup=False))
     return text.getvalue().rstrip()

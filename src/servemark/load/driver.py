@@ -12,11 +12,15 @@ from msgspec.structs import replace
 from servemark.client.clock import Clock
 from servemark.client.protocol import Client, Prepared
 from servemark.domain.record import Record
-from servemark.domain.run import CpuShare, Lag, RequestRecord
+from servemark.domain.run import CpuShare, Lag, Outcome, RequestRecord
 from servemark.domain.workload import ArrivalPlan, PlannedRequest, Users
 from servemark.load.gauges import CpuGauge, LoopGauge, collector_paused, p99
 from servemark.load.progress import Progress
 
+UNSERVED: tuple[Outcome, ...] = ("refused", "transport")
+"""After these a user waits before asking again: longer each time in a row, as people and gateways' clients do."""
+SHORTEST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
 _LOOK_S = 0.1
 """Wall seconds between two looks at the end of the level, and between two words of progress."""
 
@@ -67,7 +71,8 @@ async def drive(
     """Play one level.
 
     Closed loop (`Users`): each user sends its next request when the last one has ended and the think
-    time is over, going round the plan. Open loop: every request is sent at its absolute time, whether
+    time is over, going round the plan; after a refusal or a dead connection it pauses first, 50 ms to
+    1 s. Open loop: every request is sent at its absolute time, whether
     or not earlier ones have ended; it ends with the plan at the latest.
 
     Args:
@@ -124,7 +129,7 @@ class _Level:
     ) -> None:
         self.plan, self.clock, self.extent = plan, clock, extent
         self.records: list[RequestRecord] = []
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[object]] = set()
         self.in_flight = self.measured_in_flight = self.peak_in_flight = self.cut = 0
         self.start_s = clock.now_s()
         self._client, self._prepare, self._on_record = client, prepare, on_record
@@ -186,12 +191,14 @@ class _Level:
 
     async def _user(self, user: int, prepared: Prepared, think_s: float) -> None:
         """One user of a closed loop."""
-        ready_s = self.start_s
+        ready_s, pause_s = self.start_s, 0.0
         while True:
-            await self._send(prepared, ready_s, user)
-            ready_s = self.clock.now_s()
-            if think_s:
-                ready_s += think_s
+            outcome = await self._send(prepared, ready_s, user)
+            pause_s = (
+                min(max(2 * pause_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) if outcome in UNSERVED else 0.0
+            )
+            ready_s = self.clock.now_s() + think_s + pause_s
+            if think_s or pause_s:
                 await self.clock.sleep_until_s(ready_s)
             if self._over(ready_s):
                 return
@@ -211,7 +218,7 @@ class _Level:
             self._started += 1
             self._spawn(self._send(prepared, scheduled_s))
 
-    async def _send(self, prepared: Prepared, scheduled_s: float, user: int | None = None) -> None:
+    async def _send(self, prepared: Prepared, scheduled_s: float, user: int | None = None) -> Outcome:
         warmup = prepared.index < self.extent.warmup
         self.in_flight += 1
         self.measured_in_flight += not warmup
@@ -223,16 +230,17 @@ class _Level:
         self._failed += record.outcome != "complete"
         self.records.append(record)
         self._on_record(record)
+        return record.outcome
 
     def _prepared(self, number: int) -> Prepared:
         return self._prepare(replace(self.plan.request(number), index=number))
 
-    def _spawn(self, sending: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, sending: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(sending)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._error = self._error or task.exception()
@@ -269,7 +277,7 @@ def _lag(level: _Level, gauge: LoopGauge, clock: Clock) -> Lag:
     )
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def _cancelled(tasks: Iterable[asyncio.Task[object]]) -> None:
     pending = [task for task in tasks if not task.done()]
     for task in pending:
         task.cancel()

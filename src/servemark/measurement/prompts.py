@@ -15,7 +15,8 @@ from servemark.domain.run import RequestRecord, Run
 from servemark.domain.workload import ArrivalPlan, PlannedRequest
 from servemark.traffic.prompts import synthetic_messages
 
-_CALIBRATION_TOKENS = 64
+_LONGEST_CALIBRATION_TOKENS = 1024
+"""Of the preflight's prompt: long enough to tell, short enough to cost nothing."""
 
 
 class TokenScale:
@@ -71,7 +72,7 @@ class PromptSource:
     def start(self, level: int, plan: ArrivalPlan, warmup: int) -> None:
         """The next requests belong to this level."""
         self._text_seed = zlib.crc32(f"{self._seed} {self._started} {level}".encode())
-        self._mean_tokens = sum(each.input_tokens for each in plan.requests) / len(plan.requests)
+        self._mean_tokens = mean_input_tokens(plan)
         self._warmup = warmup
         self._words.clear()
 
@@ -101,12 +102,22 @@ class PromptSource:
         return messages
 
 
-def calibration_messages(items: Sequence[Item], seed: int) -> tuple[Message, ...]:
-    """Prompt of the preflight's completion: the first item of the suite, or a short synthetic one."""
+def calibration_messages(items: Sequence[Item], plan: ArrivalPlan, seed: int) -> tuple[Message, ...]:
+    """Prompt of the preflight's completion: the first item of the suite, or a synthetic one.
+
+    That one is as long as the plan's prompts on average: one point gives only a ratio, in which the
+    chat template weighs the more, the shorter the prompt is.
+    """
     if items:
         return items[0].messages
-    request = PlannedRequest(index=0, input_tokens=_CALIBRATION_TOKENS, output_tokens=1)
+    tokens = min(round(mean_input_tokens(plan)), _LONGEST_CALIBRATION_TOKENS)
+    request = PlannedRequest(index=0, input_tokens=tokens, output_tokens=1)
     return synthetic_messages(request, seed=seed)
+
+
+def mean_input_tokens(plan: ArrivalPlan) -> float:
+    """Mean prompt length of a plan."""
+    return sum(each.input_tokens for each in plan.requests) / len(plan.requests)
 
 
 def word_count(messages: Sequence[Message]) -> int:

@@ -8,7 +8,7 @@ from servemark.domain.workload import ArrivalPlan, Load, Replay, Users, Workload
 from servemark.errors import InputError
 from servemark.load.driver import Extent
 from servemark.traffic.arrivals import arrival_plan
-from servemark.traffic.traces import Trace
+from servemark.traffic.traces import Trace, left_out
 
 FEWEST_REQUESTS = 100
 REQUESTS_PER_USER = 10
@@ -46,7 +46,9 @@ def plan_levels(
 
 def default_remarks(requests: int | None, duration_s: float | None, trace: Trace | None) -> tuple[str, ...]:
     """Says how many requests a level has where nobody asked for a number."""
-    if requests is not None or duration_s is not None or trace is not None:
+    if trace is not None:
+        return left_out(trace)
+    if requests is not None or duration_s is not None:
         return ()
     words = f"the larger of {FEWEST_REQUESTS} and {REQUESTS_PER_USER} per user"
     return (f"requests of each level: {words}, as no number was asked for",)

@@ -109,7 +109,7 @@ async def measure_endpoint(
     levels = plan_levels(
         loads, workload, seed=seed, requests=requests, duration_s=duration_s, warmup=warmup, trace=trace
     )
-    messages = calibration_messages(items, seed)
+    messages = calibration_messages(items, levels[0][0], seed)
     if preflight:
         found = await check_endpoint(
             url, model=model, credentials=credentials, extra_body=extra_body, messages=messages

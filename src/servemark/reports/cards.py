@@ -191,7 +191,7 @@ def model_table(models: Sequence[ModelArch]) -> Table:
     )
     notes = (
         f"{len(models)} model{'' if len(models) == 1 else 's'}. "
-        "Parameters computed: from the architecture, as loaded to serve text.",
+        "Parameters computed: from the architecture, all of the checkpoint (a vision tower included).",
     )
     return Table(title="", columns=columns, rows=tuple(map(_model_row, models)), notes=notes)
 
@@ -199,7 +199,7 @@ def model_table(models: Sequence[ModelArch]) -> Table:
 def _model_row(model: ModelArch) -> tuple[Cell, ...]:
     published = f"{model.published_params / 1e9:,.3f}" if model.published_params else ""
     return _texts(
-        model.key, model.name, f"{model.params / 1e9:,.3f}", published, f"{model.active_params / 1e9:,.2f}",
+        model.key, model.name, f"{model.checkpoint_params / 1e9:,.3f}", published, f"{model.active_params / 1e9:,.2f}",
         str(model.layers), format_count(model.hidden), model.attention_kind, model.feedforward_kind,
         format_count(model.max_context_tokens), model.dtype, model.source, model.date,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from servemark.domain.capacity import SloVerdict, Verdict, VerdictWord
 from servemark.domain.metrics import METRICS, QUANTILES, Metric
 from servemark.domain.run import Distribution, Level
-from servemark.domain.workload import Slo
+from servemark.domain.workload import Slo, Users
 from servemark.errors import UnknownName
 from servemark.units import format_ratio, format_seconds
 
@@ -28,7 +28,8 @@ def judge(level: Level, slos: Sequence[Slo]) -> Level:
 
     One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, where the
     instrument's own lag could flip it, where a latency holds only for want of the requests cut off at the
-    end, or (a percentile of ITL) where many chunks were read together. Otherwise the point value
+    end, where there were fewer requests than users, or (a percentile of ITL) where many chunks were read
+    together. Otherwise the point value
     decides; one that meets its limit exactly holds. A metric without a sample breaks its promise when
     requests were sent and none completed. A closed-form level has no samples (n = 0) and is judged by
     its values.
@@ -38,10 +39,21 @@ def judge(level: Level, slos: Sequence[Slo]) -> Level:
     """
     if not slos:
         return replace(level, verdict=None)
-    judged = tuple(_judge_one(level, slo) for slo in slos)
+    judged = tuple(_with_all_users(level, _judge_one(level, slo)) for slo in slos)
     words = {each.verdict for each in judged}
     word: VerdictWord = "breaks" if "breaks" in words else "undecided" if "undecided" in words else "holds"
     return replace(level, verdict=Verdict(word=word, slos=judged))
+
+
+def _with_all_users(level: Level, judged: SloVerdict) -> SloVerdict:
+    """A promise does not hold at a load that was never there: some users never sent a request."""
+    if not isinstance(level.load, Users) or judged.verdict != "holds" or not level.requests_sent:
+        return judged
+    users, sent = level.load.users, level.requests_sent + level.warmup_sent + level.cut
+    if sent >= users:
+        return judged
+    reason = f"only {sent} of {users} users ever sent a request"
+    return replace(judged, verdict="undecided", reason=reason, requests_needed=users)
 
 
 def requests_needed(statistic: str) -> int:

@@ -32,9 +32,3 @@ def sample_knots(knots: Knots, rng: np.random.Generator, count: int) -> NDArray[
     """`count` values by inverse transform through the knots, linear in the log of the value."""
     probabilities, values = np.array(knots, dtype=np.float64).T
     return np.exp(np.interp(rng.random(count), probabilities, np.log(values)))
-
-
-def measured_length(tokens: NDArray[np.int64]) -> QuantileLength:
-    """The length distribution whose quantiles are those of `tokens` (each at least 1)."""
-    values = np.quantile(tokens, MEASURED_PROBABILITIES)
-    return QuantileLength(knots=tuple(zip(MEASURED_PROBABILITIES, values.tolist(), strict=True)))

@@ -1,4 +1,4 @@
-"""Recorded traces: read, written, thinned and scaled.
+"""Recorded traces: read and written.
 
 Formats, recognised by their first line:
 
@@ -16,20 +16,17 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import msgspec
-import numpy as np
-from msgspec.structs import replace
 
 from servemark.domain.exchange import Message
 from servemark.domain.record import Record
-from servemark.domain.workload import PlannedRequest, Workload
+from servemark.domain.workload import PlannedRequest
 from servemark.errors import InputError
-from servemark.traffic.lengths import measured_length
 from servemark.traffic.rows import TRACE_SCHEMA, RecordedRow, read_rows
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -103,43 +100,12 @@ def write_trace(trace: Trace, path: str | Path) -> Path:
     return file
 
 
-def scaled(trace: Trace, time_scale: float) -> Trace:
-    """The trace played `time_scale` times as fast: every time divided by it.
-
-    Raises:
-        InputError: a scale that is not above 0.
-    """
-    if not 0 < time_scale < float("inf"):
-        raise InputError("time_scale", expected="a number above 0", found=time_scale)
-    return _with_requests(
-        trace,
-        (replace(each, scheduled_s=(each.scheduled_s or 0.0) / time_scale) for each in trace.requests),
-    )
-
-
-def thinned(trace: Trace, share: float, *, seed: int) -> Trace:
-    """A part of the trace: each request stays with probability `share`, times unchanged.
-
-    Thinning keeps the rhythm of day and burst at a lower rate, where scaling the time would stretch it.
-
-    Raises:
-        InputError: a share outside (0, 1], or nothing left.
-    """
-    if not 0 < share <= 1:
-        raise InputError("share", expected="a share above 0 and at most 1", found=share)
-    stays = np.random.default_rng(seed).random(len(trace.requests)) < share
-    kept = [each for each, stay in zip(trace.requests, stays.tolist(), strict=True) if stay]
-    if not kept:
-        raise InputError("share", expected="a share that leaves a request", found=share)
-    return _with_requests(trace, kept)
-
-
-def recorded_workload(trace: Trace) -> Workload:
-    """The lengths of the trace as distributions, for what needs no single requests."""
-    return Workload(
-        input=measured_length(np.array([each.input_tokens for each in trace.requests])),
-        output=measured_length(np.array([each.output_tokens for each in trace.requests])),
-        profile=trace.name,
+def left_out(trace: Trace) -> tuple[str, ...]:
+    """A note on recorded requests that gave no output and are not played."""
+    if not trace.skipped:
+        return ()
+    return (
+        f"recorded requests without output, left out: {trace.skipped} of {trace.skipped + len(trace.requests)}",
     )
 
 
@@ -153,10 +119,6 @@ def _planned(index: int, row: RecordedRow, start: tuple[int, float]) -> PlannedR
         prefix_block_tokens=row.prefix_block_tokens,
         messages=row.messages,
     )
-
-
-def _with_requests(trace: Trace, requests: Iterable[PlannedRequest]) -> Trace:
-    return replace(trace, requests=tuple(replace(each, index=i) for i, each in enumerate(requests)))
 
 
 @contextmanager
