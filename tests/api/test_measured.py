@@ -1,8 +1,11 @@
 """The public `measure`, against a twin: from a script, from a running loop, interrupted."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 from threading import Timer
 
 import pytest
@@ -16,6 +19,31 @@ SMALL = {"input": 20, "output": 4, "warmup": 0, "runs": None}
 def url():
     with sm.twin("llama-3.1-8b", gpu="l40s", port=0, time_factor=10) as twin:
         yield twin.base_url
+
+
+def test_the_command_is_recorded_without_secrets(url, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "servemark",
+        "measure",
+        url,
+        "--users",
+        "1",
+        "--requests",
+        "2",
+        "--json",
+    ]
+    command += ["--warmup", "0", "--output", "2", "--header", "X-Team: swordfish"]
+    environment = os.environ | {"SERVEMARK_API_KEY": "sk-xyzzy"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    document = json.loads(done.stdout)
+    assert document["provenance"]["command"].startswith(f"servemark measure {url} --users 1")
+    kept = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+    for secret in ("swordfish", "sk-xyzzy"):
+        assert secret not in kept + done.stdout + done.stderr
 
 
 def test_what_is_asked_is_what_is_sent(url):

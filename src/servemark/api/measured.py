@@ -51,6 +51,7 @@ def measure(
     on_items: Sequence[Item] = (),
     on_progress: Callable[[int, Progress], None] = lambda level, progress: None,
     on_engine_cpu_s: Callable[[], float | None] | None = None,
+    on_command: str = "",
     on_settings: Mapping[str, str] | None = None,
 ) -> Run:
     """Load-test an OpenAI-compatible endpoint: latency, throughput, failures, capacity.
@@ -81,6 +82,7 @@ def measure(
         on_items: questions to ask in turn instead of synthetic prompts.
         on_progress: called about ten times a second with the level's index and state.
         on_engine_cpu_s: processor seconds used so far by a local engine.
+        on_command: command line to record.
         on_settings: engine settings to record.
 
     Returns:
@@ -120,6 +122,7 @@ def measure(
             timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
             engine_cpu_s=on_engine_cpu_s,
             settings=on_settings,
+            command=on_command,
             runs_root=None if runs is None else Path(runs),
             title=title,
             on_progress=on_progress,

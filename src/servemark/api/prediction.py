@@ -31,6 +31,7 @@ def predict(
     traffic: str | None = None,
     slo: str | Sequence[Slo] | None = None,
     runs: Path | None = None,
+    on_command: str = "",
     **options: Unpack[DeploymentOptions],
 ) -> Run:
     """Predict latency, throughput and capacity in closed form: instant, no GPU.
@@ -44,6 +45,7 @@ def predict(
         traffic: lengths (and without --users or --rate the mean rate) of a traffic profile.
         slo: promises, e.g. ttft_p95=2s,tpot_p95=50ms.
         runs: folder that keeps the run.
+        on_command: command line to record.
 
     Raises:
         InputError: unknown names or impossible quantities.
@@ -61,7 +63,7 @@ def predict(
         for load in map(_steady, loads)
     )
     question = Question(deployment, workload, slos, budget, coefficients)
-    return predicted_run(question, "closed form", levels, seed=0, runs=runs)
+    return predicted_run(question, "closed form", levels, seed=0, runs=runs, command=on_command)
 
 
 def _steady(load: Load) -> Load:

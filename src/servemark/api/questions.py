@@ -39,6 +39,7 @@ def predicted_run(
     *,
     seed: int,
     runs: Path | None,
+    command: str,
     notes: Sequence[str] = (),
 ) -> Run:
     """The run of judged levels, kept under the next number when a folder is given."""
@@ -53,7 +54,7 @@ def predicted_run(
         coefficients=question.coefficients,
         levels=tuple(levels),
         capacity=capacity_of(levels) if question.slos else None,
-        provenance=provenance_now(seed),
+        provenance=provenance_now(seed, command),
         notes=tuple(notes),
     )
     return run if runs is None else _kept(run, Path(runs))

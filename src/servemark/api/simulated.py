@@ -46,6 +46,7 @@ def simulate(
     slo: str | Sequence[Slo] | None = None,
     seed: int = 0,
     runs: Path | None = None,
+    on_command: str = "",
     **options: Unpack[DeploymentOptions],
 ) -> Run:
     """Predict by playing every request through the engine's scheduler on a simulated clock.
@@ -66,6 +67,7 @@ def simulate(
         slo: promises, e.g. ttft_p95=2s,tpot_p95=50ms.
         seed: the same seed gives the same run.
         runs: folder that keeps the run.
+        on_command: command line to record.
 
     Raises:
         InputError: unknown names, impossible quantities, a malformed trace row.
@@ -100,7 +102,9 @@ def simulate(
         for load, extent in zip(loads, extents, strict=True)
     )
     notes = left_out(recorded) if recorded else ()
-    return predicted_run(question, "simulation", levels, seed=seed, runs=runs, notes=notes)
+    return predicted_run(
+        question, "simulation", levels, seed=seed, runs=runs, command=on_command, notes=notes
+    )
 
 
 class _Extent(NamedTuple):

@@ -30,6 +30,7 @@ from servemark.faces.invocation import REPORTING, Asked, bind, required_load, sp
 from servemark.faces.live import LiveLine
 from servemark.reports.cards import entry_table, fit_table, gpu_table, model_table
 from servemark.reports.page import Report, Table
+from servemark.reports.redaction import hide_secrets
 from servemark.reports.sections import compose
 from servemark.reports.terminal import print_table, render_terminal
 from servemark.reports.writing import check_output, write_report
@@ -56,9 +57,11 @@ def carry_out(name: str, verb: Callable[..., Any], arguments: list[str], *, as_j
     notes = Console(stderr=True, highlight=False, markup=False)
     listens = inspect.signature(verb).parameters
     with LiveLine(notes) if "on_progress" in listens else nullcontext() as line:
-        ears = {"on_progress": line.show, "on_step": line.say} if line else {}
-        ears = {name: ear for name, ear in ears.items() if name in listens}
-        result = verb(*bound.args, **bound.kwargs, **ears)
+        told: dict[str, Any] = {"on_command": hide_secrets(shlex.join(["servemark", name, *arguments]))}
+        if line is not None:
+            told |= {"on_progress": line.show, "on_step": line.say}
+        told = {key: each for key, each in told.items() if key in listens}
+        result = verb(*bound.args, **bound.kwargs, **told)
     if name in DEPLOYING and (
         note := family_taken(bound.arguments.get("model"), bound.arguments.get("options", {}))
     ):

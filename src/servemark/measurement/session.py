@@ -57,7 +57,6 @@ async def measure_endpoint(
     extra_body: Mapping[str, Any] | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     engine_cpu_s: Callable[[], float | None] | None = None,
-    server_note: str = "",
     settings: Mapping[str, str] | None = None,
     runs_root: Path | None = None,
     title: str | None = None,
@@ -90,7 +89,6 @@ async def measure_endpoint(
         extra_body: fields that every request body gets besides (None as value: is to leave out).
         timeout_s: after which a request counts as timed out.
         engine_cpu_s: processor seconds used so far by a local engine.
-        server_note: what the caller knows of the server, instead of what it says of itself.
         settings: engine settings to record.
         runs_root: folder to keep the run in, written as it goes.
         title: of the report.
@@ -121,7 +119,7 @@ async def measure_endpoint(
         origin="measured",
         method="load test",
         title=title or _title(found),
-        endpoint=_endpoint(found, server_note, settings, credentials.redact(_json(extra_body))),
+        endpoint=_endpoint(found, settings, credentials.redact(_json(extra_body))),
         workload=workload,
         slos=tuple(slos),
         provenance=replace(provenance, finished=False),
@@ -257,16 +255,14 @@ def _title(found: Preflight) -> str:
     return f"{found.model} at {found.url}"
 
 
-def _endpoint(
-    found: Preflight, server_note: str, settings: Mapping[str, str] | None, extra_body: str
-) -> Endpoint:
+def _endpoint(found: Preflight, settings: Mapping[str, str] | None, extra_body: str) -> Endpoint:
     recorded = dict(settings or {})
     if extra_body:
         recorded["extra_body"] = extra_body
     return Endpoint(
         url=found.url,
         model=found.model,
-        server=server_note or found.server,
+        server=found.server,
         time_factor=found.health.time_factor,
         settings=recorded,
     )
