@@ -5,6 +5,16 @@ import pytest
 import servemark as sm
 
 
+def test_an_encoder_is_predicted_but_not_simulated():
+    run = sm.predict("bert-base-uncased", gpu="l4", users=1)
+    # 512 tokens of context: 511 in, and one step
+    assert (run.workload.input.tokens, run.workload.output.tokens) == (511, 1)
+    assert sm.fit("bert-base-uncased", gpu="t4").memory.fits
+    for verb in (sm.simulate, sm.twin):
+        with pytest.raises(sm.InputError, match="an encoder: use predict"):
+            verb("bert-base-uncased", gpu="l4")
+
+
 def test_a_request_longer_than_the_models_context_is_refused(tmp_path):
     trace = tmp_path / "long.csv"
     # Llama 3.1's context: 131,072 tokens; the KV pool of an L40S holds 195,440

@@ -34,12 +34,34 @@ def fit(
         InputError: unknown names or impossible options.
     """
     deployment = build_deployment(model, options)
-    tokens = parse_tokens(input, DEFAULT_INPUT_TOKENS, "input") + parse_tokens(
-        output, DEFAULT_OUTPUT_TOKENS, "output"
-    )
+    lengths = sequence_lengths(deployment, input, output)
+    tokens = sum(lengths)
     check_context(deployment, tokens)
     budget = memory_budget(deployment, sequence_tokens=tokens)
     return Fit(deployment=deployment, memory=budget, sequence_tokens=tokens)
+
+
+def sequence_lengths(
+    deployment: Deployment, input: int | str | None, output: int | str | None
+) -> tuple[int, int]:
+    """Input and output tokens as asked for.
+
+    What nobody asked for gives way to the model: an encoder answers with one token, and the default
+    input is no longer than what the context leaves.
+    """
+    encoder = deployment.model.kind == "encoder"
+    answer = parse_tokens(output, 1 if encoder else DEFAULT_OUTPUT_TOKENS, "output")
+    room = max(1, deployment.model.max_context_tokens - answer)
+    return parse_tokens(input, min(DEFAULT_INPUT_TOKENS, room), "input"), answer
+
+
+def generating(deployment: Deployment) -> Deployment:
+    """The deployment, if its model generates tokens: an encoder has no KV cache to schedule."""
+    if deployment.model.kind == "encoder":
+        raise InputError(
+            "model", expected="a model that generates (an encoder: use predict)", found=deployment.model.key
+        )
+    return deployment
 
 
 def check_context(deployment: Deployment, tokens: int) -> None:

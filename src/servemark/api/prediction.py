@@ -9,6 +9,7 @@ from typing import Unpack
 import msgspec
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
+from servemark.api.fitting import sequence_lengths
 from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_slos
 from servemark.api.questions import Question, fitting_budget, predicted_run
@@ -52,10 +53,12 @@ def predict(
         DoesNotFit: the deployment does not fit in memory.
     """
     slos = parse_slos(slo)
+    deployment = build_deployment(model, options)
+    if traffic is None:
+        input, output = sequence_lengths(deployment, input, output)
     workload, loads, _ = workload_and_loads(
         users=users, rate=rate, input=input, output=output, traffic=traffic
     )
-    deployment = build_deployment(model, options)
     budget = fitting_budget(deployment, workload)
     coefficients = coefficients_of(deployment)
     levels = tuple(

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Unpack
 from msgspec.structs import replace
 
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
+from servemark.api.fitting import generating, sequence_lengths
 from servemark.api.loads import Numbers, fixed_workload
 from servemark.api.quantities import parse_amount, parse_extent, parse_factor, parse_slos
 from servemark.api.questions import Question, fitting_budget, predicted_run
@@ -77,7 +78,9 @@ def simulate(
     amount, duration_s = parse_extent(requests, duration)
     warmup = parse_amount(warmup, "warmup", minimum=0)
     seed = parse_amount(seed, "seed", minimum=0) or 0
-    deployment = build_deployment(model, options)
+    deployment = generating(build_deployment(model, options))
+    if traffic is None and trace is None:
+        input, output = sequence_lengths(deployment, input, output)
     workload, loads, recorded = workload_and_loads(
         users=users,
         rate=rate,
@@ -184,7 +187,7 @@ def twin(
         DoesNotFit: the deployment does not fit in memory.
         EngineError: the twin did not start.
     """
-    deployment = build_deployment(model, options)
+    deployment = generating(build_deployment(model, options))
     budget = require_fit(deployment)
     if (parse_amount(port, "port", minimum=0) or 0) > 65535:
         raise InputError("port", expected="0 to 65535", found=port)
