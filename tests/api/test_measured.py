@@ -60,6 +60,15 @@ async def test_it_runs_where_a_loop_runs_already(url):
         sm.measure("http://127.0.0.1:9/v1")
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT as a shell in the foreground leaves it; a background job of a script starts deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_a_running_loop_leaves_what_was_measured(url):
     async def cell():
         Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
