@@ -229,6 +229,7 @@ async def test_a_refused_completion_is_quoted():
         error = await refusal(f"{root}/v1")
     assert "expected a completed answer from" in str(error)
     assert "found HTTP 400: unknown field ignore_eos" in str(error)
+    assert """--body '{"ignore_eos": null}'""" in str(error)
 
 
 async def test_a_server_without_usage_is_noted():

@@ -238,6 +238,9 @@ def _require_stream(base: str, record: RequestRecord) -> None:
     expected = f"a completed answer from {url}"
     if record.status in (404, 405):
         expected = f"an LLM endpoint, with chat completions at {url}"
+    elif record.status in (400, 422):
+        # strict servers take no field beyond their own: ignore_eos is vLLM's and llama.cpp's
+        expected += """ (fields it does not take can be left out: --body '{"ignore_eos": null}')"""
     elif record.outcome == "broken" and record.text_chunks == 0:
         expected = f"an answer streamed as events (SSE) from {url}"
     if record.outcome in ("refused", "broken", "timed_out", "transport"):
