@@ -51,7 +51,7 @@ def test_what_the_server_did_otherwise_than_asked():
     early = record(1, finish_reason="stop", output_tokens=5)
     assert remarks(record(0, retried=True), early) == (
         "requests sent again because their kept-alive connection had died before any byte: 1",
-        "answers that ended by themselves before the asked length, against ignore_eos: 1",
+        "answers that ended by themselves before the asked length: 1",
     )
     assert remarks(record(0, input_tokens=94)) == (
         "the server counted 94 input tokens a request on average, 100 were asked for",

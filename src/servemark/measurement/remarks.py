@@ -32,9 +32,7 @@ def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
             f"requests sent again because their kept-alive connection had died before any byte: {retried}"
         )
     if short := sum(_ended_early(each, plan) for each in measured):
-        notes.append(
-            f"answers that ended by themselves before the asked length, against ignore_eos: {short}"
-        )
+        notes.append(f"answers that ended by themselves before the asked length: {short}")
     notes += _together_remark(measured)
     notes += _input_remark(measured, plan)
     return tuple(notes)
