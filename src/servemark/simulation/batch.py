@@ -88,6 +88,8 @@ class Batch(Generic[S]):
         self.step = step = self.step + steps
         self.context_tokens += steps * len(self.members)
         heap = self._finishes
+        if not heap or heap[0] > step:
+            return []
         done: list[S] = []
         while heap and heap[0] <= step:
             for serial in self._due.pop(heappop(heap), ()):
@@ -98,12 +100,12 @@ class Batch(Generic[S]):
 
     def blocks_due(self, steps: int = 1) -> int:
         """Blocks that the next `steps` steps take."""
-        size = self._size
+        size, phases = self._size, self._phases
         at = self.step % size
         if steps == 1:
-            return self._phases[at]
+            return phases[at]
         if steps < size:
-            return sum(self._phases[at : at + steps])
+            return sum(phases[at : at + steps])
         whole = steps // size * len(self.members) if self._grows else 0
         return whole + sum(self._phases[at : at + steps % size])
 

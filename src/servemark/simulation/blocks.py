@@ -47,6 +47,8 @@ class BlockPool:
         """Take blocks from the head of the queue (the caller has looked at `free`); forgets hashes."""
         self.free -= blocks
         queue = self._queue
+        if not queue:
+            return
         while blocks and queue:
             run = queue[0]
             plain = min(blocks, run.plain)
