@@ -72,9 +72,11 @@ def models(
     )
     if kind is not None:
         kind = _one_of("kind", kind, ("decoder", "encoder", "dense", "moe", "mla"))
-        found = tuple(m for m in found if kind in (m.kind, m.feedforward_kind, m.attention_kind))
+        found = tuple(
+            m for m in found if kind in (m.kind, m.feedforward_kind, *m.attention_kind.split("+"))
+        )
     most = float("inf") if max_params is None else parse(max_params, "tokens", path="max_params")
-    return tuple(m for m in found if m.params <= most)
+    return tuple(m for m in found if m.checkpoint_params <= most)
 
 
 def runs(*, runs: Path = DEFAULT_RUNS) -> tuple[RunEntry, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Unpack
+from typing import Literal, Unpack
 
 from msgspec.structs import replace
 
@@ -17,6 +17,7 @@ from servemark.api.workloads import workload_and_loads
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users
 from servemark.errors import InputError
+from servemark.load.driver import Extent
 from servemark.physics.memory import require_fit
 from servemark.physics.step import step_time
 from servemark.simulation.replicas import play
@@ -110,30 +111,18 @@ def simulate(
     )
 
 
-class _Extent(NamedTuple):
-    """How much of a load is played."""
-
-    requests: int | None
-    duration_s: float | None
-    warmup: int
-
-    @property
-    def planned(self) -> int | None:
-        return None if self.requests is None else self.requests + self.warmup
-
-
 def _extent(
     load: Load, requests: int | None, duration_s: float | None, warmup: int | None, recorded: Trace | None
-) -> _Extent:
+) -> Extent:
     whole = isinstance(load, Replay) and recorded is not None
     if requests is None and duration_s is None and not whole:
         requests = DEFAULT_SIMULATED_REQUESTS
     if warmup is None:
         warmup = load.users if isinstance(load, Users) else 0 if whole else (requests or 0) // 10
-    return _Extent(requests, duration_s, warmup)
+    return Extent(requests=requests, duration_s=duration_s, warmup=warmup)
 
 
-def _play(plan: ArrivalPlan, question: Question, extent: _Extent) -> Level:
+def _play(plan: ArrivalPlan, question: Question, extent: Extent) -> Level:
     deployment, coefficients = question.deployment, question.coefficients
     engine = deployment.engine
     if engine.max_model_len is None:

@@ -27,6 +27,8 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit with its code (0, 1, 2, 3; 130 after Ctrl-C)."""
+    # numpy starts a thread per core for matrix products, of which there are none here: a fifth of `predict`'s CPU
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:

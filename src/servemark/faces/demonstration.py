@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from servemark.api.listing import DEFAULT_RUNS
 from servemark.api.measured import measure
 from servemark.api.quantities import parse_duration
 from servemark.api.reporting import report
@@ -48,7 +49,7 @@ def demo(
     *,
     level: float | str = LEVEL_S,
     output: Path = Path("servemark-demo.html"),
-    runs: Path = Path("servemark-runs"),
+    runs: Path = DEFAULT_RUNS,
     on_progress: Callable[[int, Progress], None] = lambda level, progress: None,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Demo:

@@ -15,6 +15,7 @@ import cyclopts
 from cyclopts.help import DefaultFormatter
 from rich.console import Console
 
+from servemark.api.listing import DEFAULT_RUNS
 from servemark.api.loads import default_loads, parse_rates, parse_users
 from servemark.errors import InputError, nearest_names
 from servemark.faces.documents import encode, load_number
@@ -82,7 +83,7 @@ def bind(name: str, verb: Callable[..., Any], asked: Asked) -> BoundArguments | 
     if name in PAGES and asked.output is not None:
         bound.arguments["output"] = asked.output
     if name in KEEPS_RUNS:
-        bound.arguments.setdefault("runs", Path(os.environ.get("SERVEMARK_RUNS", "servemark-runs")))
+        bound.arguments.setdefault("runs", Path(os.environ.get("SERVEMARK_RUNS", DEFAULT_RUNS)))
     return bound
 
 

@@ -42,6 +42,11 @@ class Extent(Record, frozen=True, kw_only=True):
     """From the start of the level, warm-up included: nothing is sent from then on."""
     grace_s: float | None = None
 
+    @property
+    def planned(self) -> int | None:
+        """Requests of the level with its warm-up; None where only time bounds it."""
+        return None if self.requests is None else self.warmup + self.requests
+
 
 class DrivenLevel(Record, frozen=True, kw_only=True):
     """What came of one level."""
@@ -72,8 +77,8 @@ async def drive(
 
     Closed loop (`Users`): each user sends its next request when the last one has ended and the think
     time is over, going round the plan; after a refusal or a dead connection it pauses first, 50 ms to
-    1 s. Open loop: every request is sent at its absolute time, whether
-    or not earlier ones have ended; it ends with the plan at the latest.
+    1 s. Open loop: every request is sent at its absolute time, whether or not earlier ones have ended;
+    it ends with the plan at the latest.
 
     Args:
         plan: what to send.
@@ -135,7 +140,7 @@ class _Level:
         self._client, self._prepare, self._on_record = client, prepare, on_record
         self._started = self._failed = self._output_tokens = 0
         self._end_s: float | None = None
-        self._total = None if extent.requests is None else extent.warmup + extent.requests
+        self._total = extent.planned
         self._finished = asyncio.Event()
         self._error: BaseException | None = None
 

@@ -38,8 +38,9 @@ def plan_levels(
     levels: list[tuple[ArrivalPlan, Extent]] = []
     for load in loads:
         extent = _extent(load, requests, duration_s, warmup, whole=trace is not None)
-        count = None if extent.requests is None else extent.warmup + extent.requests
-        plan = arrival_plan(load, workload, seed=seed, requests=count, duration_s=duration_s, trace=trace)
+        plan = arrival_plan(
+            load, workload, seed=seed, requests=extent.planned, duration_s=duration_s, trace=trace
+        )
         levels.append((plan, extent))
     return levels
 
