@@ -41,3 +41,16 @@ def test_labels_and_slo_names():
 def test_every_metric_has_formula_source_and_a_unique_slo_name():
     assert all(m.key == key and m.formula and m.source for key, m in METRICS.items())
     assert len({m.slo for m in METRICS.values()}) == len(METRICS)
+
+
+def test_a_run_of_before_there_were_bands_is_still_read():
+    """As `run.json` was written before `band`, `bands` and `extrapolations` came to be."""
+    old = b"""{"schema": "servemark.run/1", "origin": "predicted", "method": "closed form", "title": "t",
+        "workload": {}, "levels": [{
+                    "load": {"type": "users", "users": 4}, "requests_sent": 0, "outcomes": {}, "requests_per_s": 1.0,
+                    "metrics": {"ttft_s": {"n": 0, "p95": 0.5, "ci": {"p95": null}}}, "output_tokens_per_s": 100.0}],
+        "capacity": {"load": {"type": "users", "users": 4}, "margin": 0.1},
+        "provenance": {"servemark": "0", "started": "2026-11-20T00:00:00+00:00", "seed": 0}}"""
+    run = msgspec.json.decode(old, type=Run)
+    assert (run.levels[0].bands, run.levels[0].metrics["ttft_s"].band) == ({}, {})
+    assert (run.capacity.band, run.extrapolations) == (None, ())

@@ -87,6 +87,13 @@ async def test_think_time_counts_from_the_end_of_the_answer(truth_url):
     assert after.sent_s >= after.scheduled_s - 1e-6
 
 
+async def test_users_who_think_begin_one_by_one(truth_url):
+    """Four users who think 0.4 s begin 0.1 s apart: all at once they would stay in step."""
+    level = await play(truth_url, plan(Users(users=4, think_s=0.4)), Extent(requests=4))
+    starts = sorted(each.scheduled_s for each in level.requests)
+    assert [after - before for before, after in pairwise(starts)] == pytest.approx([0.1] * 3)
+
+
 async def test_the_server_sees_as_many_requests_at_once_as_there_are_users(truth_url):
     level = await play(
         truth_url, plan(Users(users=24)), Extent(requests=48), truth={"first_s": 0.2, "gap_s": 0.01}

@@ -19,6 +19,12 @@ ROUND = {
     "token_overhead_s": 1e-7,
     "sequence_overhead_s": 5e-6,
     "step_overhead_s": 5e-4,
+    "expert_efficiency": 0.7,
+    "expert_overhead_s": 1e-5,
+    "decode_attention_efficiency": 0.3,
+    "prompt_overhead_s": 1e-4,
+    "power_drop": 0.1,
+    "time_ratio": 1.0,
     "request_overhead_s": 5e-3,
 }
 
@@ -55,5 +61,5 @@ def coefficients():
 @pytest.fixture(scope="session")
 def ideal(coefficients):
     """A machine that reaches its data sheet and costs nothing besides."""
-    free = {name: 1.0 if name.endswith("efficiency") else 0.0 for name in ROUND}
+    free = {name: float(name.endswith(("efficiency", "time_ratio"))) for name in ROUND}
     return coefficients(**free)

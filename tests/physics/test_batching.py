@@ -8,8 +8,10 @@ from servemark.physics.batching import (
     Room,
     carried_when_full,
     closed_loop,
+    early_ratio,
     neighbours,
     open_loop,
+    prefill_step_s,
     residence,
 )
 from servemark.physics.step import coefficient_values, step_cost, step_seconds
@@ -118,3 +120,36 @@ def test_arrays_of_configurations(cost):
     assert together.running[:, 0] == pytest.approx([1, 8, 64, 256])
     alone = [closed_loop(cost, in_phase, ROOM, u, 0.0).requests_per_s for u in users[:, 0]]
     assert together.requests_per_s[:, 0] == pytest.approx(alone)
+
+
+def test_prompts_alone_make_gaps_longer_and_leave_decodes_out_of_their_steps(cost):
+    """A gap is a decode step and the prompts that came meanwhile, in steps without decodes."""
+    alone = ROOM._replace(alone=1.0)
+    busy = demand(2000.0, 100.0)
+    near = neighbours(busy, alone, 31.0)
+    assert near.prompt_ratio == pytest.approx(1 / 99)
+    gap = prefill_step_s(cost, busy, alone, near, 1.0, 0)
+    prompt = step_seconds(cost, 0, 0, 2000, 2000 * 2001 / 2, 1)
+    decode = step_seconds(cost, 32, 32 * near.context_tokens)
+    assert gap == pytest.approx(prompt + decode, rel=1e-6)
+    # the own prompt is computed without the neighbours' decodes
+    assert prefill_step_s(cost, busy, alone, near, 0.0, 1) == pytest.approx(prompt, rel=1e-6)
+
+
+def test_a_batch_of_prompts_alone_comes_out_budget_by_budget(cost):
+    alone = Room(max_running=256.0, max_step_tokens=2048.0, alone=1.0)
+    even = demand(1024.0, 100.0, in_phase=1.0, cohorts=1.0)
+    near = neighbours(even, alone, 15.0)
+    assert near.own_prompts == 15
+    # 16 prompts are 8 steps: the mean first token is out after 4.5 of them
+    assert early_ratio(even, alone, near) == pytest.approx(4.5 / 8)
+    assert early_ratio(even, ROOM, near) == 1
+
+
+def test_a_full_pool_that_preempts_carries_less(cost):
+    few = Room(max_running=50.0, max_step_tokens=8192.0)
+    losing = few._replace(lost_prompts=0.5, lost_tokens=600.0)
+    plain, lossy = (carried_when_full(cost, demand(), room) for room in (few, losing))
+    assert 0.7 * plain < lossy < 0.97 * plain
+    # nothing is lost before the batch is full
+    assert residence(cost, demand(), losing, 20.0).total_s == residence(cost, demand(), few, 20.0).total_s

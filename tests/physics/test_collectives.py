@@ -35,3 +35,12 @@ def test_without_peer_to_peer_every_byte_crosses_the_bus_twice():
     # NVLink does not pass through the host
     h100 = Node(gpu=find_gpu("h100-sxm"), gpus=4, peer_to_peer=False)
     assert group_bandwidth_bytes_per_s(h100, 4) == h100.gpu.link.bandwidth_bytes_per_s
+
+
+def test_a_group_across_two_sockets_has_their_link_between_it():
+    l40s, h100 = find_gpu("l40s"), find_gpu("h100-sxm")
+    numa = Node(gpu=l40s, gpus=4, topology="pcie-numa")
+    # 16 GB/s in the measure in which PCIe Gen3 x16, 16 GB/s on the sheet, has 12
+    assert group_bandwidth_bytes_per_s(numa, 4) == pytest.approx(21.333e9, rel=1e-4)
+    assert group_bandwidth_bytes_per_s(Node(gpu=l40s, gpus=4, topology="host"), 4) == 16e9
+    assert group_bandwidth_bytes_per_s(Node(gpu=h100, gpus=8, topology="pcie-switch"), 8) == 64e9

@@ -8,7 +8,6 @@ from servemark.physics.latencies import (
     PROBABILITIES,
     binomial_quantiles,
     closed_queue_wait,
-    limited_queue_wait,
     overload_wait,
 )
 
@@ -35,22 +34,6 @@ def test_waiting_behind_others_in_a_closed_loop():
     wait = closed_queue_wait(10.0, 2.0, 1.0)
     assert wait.mean == 5
     assert wait.quantiles == pytest.approx([5, 5 + 1.645 * 10**0.5 / 2, 5 + 2.326 * 10**0.5 / 2], rel=1e-3)
-
-
-def test_one_slot_waits_as_pollaczek_khinchine_says():
-    # M/M/1 and M/D/1 at load 0.8 with one request a second at most: rho / (1 - rho) and half of it
-    for variation, expected in ((1.0, 4.0), (0.5, 2.0)):
-        wait = limited_queue_wait(1.0, 0.8, 1.0, 0.8, variation)
-        assert wait.mean == pytest.approx(expected)
-    exponential = limited_queue_wait(1.0, 0.8, 1.0, 0.8, 1.0)
-    # P(W > t) = 0.8 exp(-0.2 t)
-    assert exponential.quantiles == pytest.approx(5 * np.log(0.8 / (1 - PROBABILITIES)))
-
-
-def test_nobody_waits_for_one_of_many_free_slots():
-    wait = limited_queue_wait(256.0, 128.0, 10.0, 0.7, 1.0)
-    assert wait.mean < 1e-6
-    assert not np.any(wait.quantiles)
 
 
 def test_an_overload_grows():

@@ -66,6 +66,8 @@ class Engine:
         self.config = config
         self.slots = config.policy == "slots"
         self.chunked = config.enable_chunked_prefill or self.slots
+        self.alone = config.prefill == "alone" and not self.slots
+        self.ahead = self.alone or config.scheduler_reserve_full_isl or config.new_token_ratio > 0
         self.size = config.block_size
         self.total = kv_blocks
         if self.slots:
@@ -95,7 +97,10 @@ class Engine:
         if self.config.max_model_len:
             limits.append(self.config.max_model_len)
         if not self.chunked:
-            limits.append(self.config.max_num_batched_tokens)
+            if tokens_in > self.config.max_num_batched_tokens:
+                return True
+            if self.config.policy != "no-evict":
+                limits.append(self.config.max_num_batched_tokens)
         return any(tokens_in + tokens_out > limit for limit in limits)
 
     def grants(self, tokens_in, tokens_out):
@@ -152,15 +157,43 @@ class Engine:
 
     def schedule(self, now):
         self.plan, self.preempted, self.broken = [], False, []
-        if self.chunked:
+        if not self.alone:
             budget = self.run_running(now)
             if not self.preempted:
                 self.admit(budget)
-        else:
-            self.admit(self.config.max_num_batched_tokens)
-            if not self.plan:
-                self.run_running(now)
+            return self.plan
+        budget = self.config.max_num_batched_tokens
+        for request in self.running:
+            if not request.decodes:
+                tokens = min(request.total - request.computed, budget)
+                self.take(request, self.blocks_for(request.computed + tokens))
+                self.remember(request, request.computed + tokens)
+                self.plan.append((request, tokens))
+                budget -= tokens
+        self.admit(budget)
+        if not self.plan:
+            self.run_running(now)
         return self.plan
+
+    def promised(self, request):
+        """Blocks for all that a request may hold, as far as the engine looks ahead."""
+        if self.config.policy == "no-evict" or self.config.new_token_ratio:
+            return self.blocks_for(request.input + request.output)
+        return self.blocks_for(request.total)
+
+    def spoken_for(self):
+        """Free blocks that running requests and the prompts of this step will want."""
+        if (
+            self.slots
+            or self.config.policy == "no-evict"
+            or not (self.alone or self.config.new_token_ratio)
+        ):
+            return 0
+        prompts = [request for request, _ in self.plan if not request.decodes]
+        decoding = [r for r in self.running if r not in prompts]
+        to_come = sum(r.output - len(r.token_times) for r in decoding)
+        kept = self.blocks_for(int(self.config.new_token_ratio * to_come))
+        return kept + sum(self.promised(r) - len(r.blocks) for r in prompts)
 
     def run_running(self, now):
         budget = self.config.max_num_batched_tokens
@@ -207,8 +240,11 @@ class Engine:
             need = self.blocks_for(computed + tokens)
             if self.config.policy == "no-evict":
                 need = self.blocks_for(request.input + request.output)
+            wanted = need
+            if not self.slots and self.ahead:
+                wanted = max(need, self.promised(request))
             idle = sum(block.users == 0 for block in hits)
-            if not self.enough(need - len(hits) + idle):
+            if not self.enough(wanted - len(hits) + idle + self.spoken_for()):
                 if not self.slots:
                     return
                 self.running.append(self.waiting.pop(0))
@@ -295,7 +331,7 @@ def simulate(
     arrivals, everyone, refusals, turn = [], [], 0, 0
     if closed:
         for user in range(plan.load.users):
-            arrivals.append((overhead, turn, user))
+            arrivals.append((user * think // plan.load.users + overhead, turn, user))
             turn += 1
     else:
         order = sorted((round(r.scheduled_s * PS), at) for at, r in enumerate(plan.requests))

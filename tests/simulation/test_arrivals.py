@@ -19,9 +19,15 @@ def planned(index, tokens=10, output=1, at=None):
 
 
 def test_users_send_in_plan_order_when_their_last_request_has_ended():
-    played = level(Users(users=2, think_s=0.5), [planned(i) for i in range(6)])
+    played = level(Users(users=2), [planned(i) for i in range(6)])
     assert [r.user for r in played.requests] == [0, 1, 0, 1, 0, 1]
-    assert [round(r.scheduled_s, 6) for r in played.requests] == [0, 0, 1.5, 1.5, 3.0, 3.0]
+    assert [round(r.scheduled_s, 6) for r in played.requests] == [0, 0, 1, 1, 2, 2]
+
+
+def test_users_who_think_begin_spread_over_the_time_that_one_thinks():
+    """Steps of 1 s, thinking 4 s: one user at 0, 5, ..., the other half a thinking time later at 2, 7, ..."""
+    played = level(Users(users=2, think_s=4.0), [planned(i) for i in range(4)])
+    assert [round(r.scheduled_s, 6) for r in played.requests] == [0, 2, 5, 7]
 
 
 def test_request_overhead_delays_the_first_token():

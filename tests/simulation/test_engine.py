@@ -80,7 +80,7 @@ def test_the_gap_of_a_preempted_request_is_a_stall_and_no_step():
 
 
 def test_decoding_that_pauses_for_a_prompt_has_one_long_gap():
-    played = run([(0.0, 10, 5), (1.5, 10, 2)], Flat(), enable_chunked_prefill=False)
+    played = run([(0.0, 10, 5), (1.5, 10, 2)], Flat(), prefill="alone", enable_chunked_prefill=False)
     first, second = played.requests
     # Tokens of the first at 1, 2, then (the prompt from 2 to 3) at 4, 5, 6.
     assert first.stalls_s == (2.0,)

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from servemark.domain.deployment import EngineConfig
 from servemark.errors import InputError
@@ -55,3 +56,22 @@ def test_impossible_settings_are_refused(settings, blocks, path):
     with pytest.raises(InputError) as error:
         policy_of(EngineConfig(**settings), blocks)
     assert error.value.path == path
+
+
+def test_a_prompt_that_is_not_cut_has_to_fit_into_a_step():
+    whole = EngineConfig(enable_chunked_prefill=False, max_num_batched_tokens=256, policy="no-evict")
+    policy = policy_of(whole, 100)
+    assert policy.refusal(256, 1000) is None
+    assert "257 input tokens exceed the 256 of a step" in policy.refusal(257, 1)
+    # what can be preempted comes back with its answer as part of its prompt
+    back = policy_of(replace(whole, policy="recompute"), 100)
+    assert back.refusal(200, 56) is None
+    assert back.refusal(200, 57) is not None
+
+
+def test_a_small_budget_is_refused_only_where_decodes_take_part_of_it():
+    with pytest.raises(InputError, match="max_num_batched_tokens"):
+        policy_of(EngineConfig(max_num_seqs=256, max_num_batched_tokens=128), 10)
+    assert policy_of(EngineConfig(max_num_seqs=256, max_num_batched_tokens=128, prefill="alone"), 10).alone
+    with pytest.raises(InputError, match="new_token_ratio"):
+        policy_of(EngineConfig(new_token_ratio=1.5), 10)

@@ -79,7 +79,9 @@ def test_nothing_is_evicted_when_all_blocks_are_reserved_at_admission():
 
 
 def test_without_chunked_prefill_decoding_pauses_while_prompts_are_computed():
-    scheduler = scheduler_of(enable_chunked_prefill=False, max_num_batched_tokens=24, max_num_seqs=4)
+    scheduler = scheduler_of(
+        prefill="alone", enable_chunked_prefill=False, max_num_batched_tokens=24, max_num_seqs=4
+    )
     first, second, third = request(8), request(20), request(5)
     scheduler.waiting.append(first)
     step(scheduler)
@@ -88,6 +90,74 @@ def test_without_chunked_prefill_decoding_pauses_while_prompts_are_computed():
     assert step(scheduler) == [(second, 20)]
     assert step(scheduler) == [(third, 5)]
     assert scheduler.batch.step == before
+
+
+def test_sglang_cuts_prompts_and_computes_them_before_any_decode():
+    scheduler = scheduler_of(prefill="alone", max_num_batched_tokens=24, max_num_seqs=4)
+    first, second = request(8), request(60)
+    scheduler.waiting.append(first)
+    assert step(scheduler) == [(first, 8)]
+    scheduler.waiting.append(second)
+    before = scheduler.batch.step
+    assert [step(scheduler) for _ in range(3)] == [[(second, 24)], [(second, 24)], [(second, 12)]]
+    assert scheduler.batch.step == before
+    assert step(scheduler) == []
+    assert scheduler.batch.step == before + 1
+
+
+def test_the_whole_prompt_has_to_find_room_where_prompts_are_computed_alone():
+    # 12 blocks of 4: the first request holds 5 and grows; 32 tokens are 8 blocks, of which 7 are free
+    scheduler = scheduler_of(kv_blocks=12, prefill="alone", max_num_batched_tokens=16, max_num_seqs=4)
+    first, second = request(18, 3), request(32, 2)
+    scheduler.waiting.extend([first, second])
+    assert step(scheduler) == [(first, 16)]
+    assert step(scheduler) == [(first, 2)]
+    assert step(scheduler) == []
+    assert scheduler.partial is None
+    while first.generated < 3:
+        assert step(scheduler) == []
+    assert step(scheduler) == [(second, 16)]
+
+
+def test_reserving_the_full_prompt_keeps_a_first_part_from_being_admitted_alone():
+    for reserve, admitted in ((False, 13), (True, 0)):
+        scheduler = scheduler_of(
+            kv_blocks=8, max_num_batched_tokens=14, max_num_seqs=4, scheduler_reserve_full_isl=reserve
+        )
+        old, new = request(12, 10), request(24, 8)
+        scheduler.waiting.append(old)
+        step(scheduler)
+        scheduler.waiting.append(new)
+        assert sum(tokens for _, tokens in step(scheduler)) == admitted
+
+
+def test_a_share_of_the_output_to_come_is_kept_free():
+    # pages of one token: 40 in all; the first holds 10 of input and will write 20
+    def admitted(ratio):
+        scheduler = Scheduler(
+            EngineConfig(block_size=1, new_token_ratio=ratio, max_num_batched_tokens=100, max_num_seqs=4),
+            40,
+        )
+        scheduler.waiting.append(request(10, 20))
+        step(scheduler)
+        scheduler.waiting.append(request(10, 9))
+        return step(scheduler) != []
+
+    # after a step 29 are free; wanted are 19 and the share of the 18 to come
+    assert admitted(0.5)
+    assert not admitted(0.6)
+
+
+def test_tensorrt_llm_lets_a_whole_prompt_share_a_step_with_decodes():
+    scheduler = scheduler_of(enable_chunked_prefill=False, max_num_batched_tokens=24, max_num_seqs=4)
+    first, second, third = request(8), request(20), request(5)
+    scheduler.waiting.append(first)
+    step(scheduler)
+    scheduler.waiting.extend([second, third])
+    before = scheduler.batch.step
+    assert step(scheduler) == [(second, 20)]  # 24 - 1 decode; the third has to wait for a step that fits
+    assert scheduler.batch.step == before + 1
+    assert step(scheduler) == [(third, 5)]
 
 
 def test_cached_prompt_blocks_are_not_computed_but_for_the_last_token():

@@ -196,3 +196,21 @@ def test_verdicts_do_not_load_scipy():
         "import sys, servemark.stats.verdicts, servemark.capacity.search; assert 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_verdict_is_that_of_the_value_and_the_band_stands_beside_it():
+    banded = Distribution(n=0, p95=1.9, band={"p95": (1.5, 2.4)})
+    found = only(judge(level({"ttft_s": banded}, complete=0), [TTFT]))
+    assert (found.verdict, found.band, found.is_within_error) == ("holds", (1.5, 2.4), True)
+    sure = Distribution(n=0, p95=1.0, band={"p95": (0.8, 1.3)})
+    assert not only(judge(level({"ttft_s": sure}, complete=0), [TTFT])).is_within_error
+    assert not only(judge(level({"ttft_s": measured(1.9)}, complete=100), [TTFT])).is_within_error
+
+
+def test_a_promise_on_throughput_has_the_band_of_the_level():
+    slo = Slo(metric="output_tokens_per_s", statistic="value", limit=500.0)
+    banded = replace(
+        level({}, complete=0), output_tokens_per_s=480.0, bands={"output_tokens_per_s": (400.0, 560.0)}
+    )
+    found = only(judge(banded, [slo]))
+    assert (found.verdict, found.band, found.is_within_error) == ("breaks", (400.0, 560.0), True)

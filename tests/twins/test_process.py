@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from servemark.errors import InputError
-from servemark.physics.step import step_time
+from servemark.physics.speculation import step_time
 from servemark.twins.process import start_twin
 
 

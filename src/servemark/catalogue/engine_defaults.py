@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -15,12 +16,39 @@ from servemark.errors import InputError, UnknownName, fold_name
 from servemark.units import parse
 
 
-class MemoryRule(Record, frozen=True, kw_only=True):
-    """Defaults that an engine takes on GPUs of at least so much usable memory."""
+class Rule(Record, frozen=True, kw_only=True):
+    """Defaults that depend on the GPU's memory, the GPUs of a replica or the engine's version."""
 
-    at_least: str
+    at_least: str = "0 GiB"
+    """Usable memory of the GPU."""
     except_families: tuple[str, ...] = ()
-    settings: dict[str, int]
+    tiers: tuple[str, ...] = ()
+    """Only GPUs of these tiers."""
+    at_least_gpus: int = 1
+    since: str | None = None
+    """First version that the rule holds for; a deployment without a version has none of these rules."""
+    before: str | None = None
+    """First version that it no longer holds for; likewise."""
+    settings: dict[str, Any] = {}
+    memory: dict[str, Any] = {}
+    """Fields of `EngineMemory`."""
+    graph_sizes: str | None = None
+    largest_graph: int | None = None
+
+
+class Reserve(Record, frozen=True, kw_only=True):
+    """What a default of SGLang's `mem_fraction_static` leaves outside weights and KV pool."""
+
+    fixed: str
+    token: str
+    """Per token of `max_num_batched_tokens`, of which at least 2,048 are counted."""
+    graph: str
+    """Per sequence of the largest CUDA graph."""
+    gpu: str
+    """Per GPU of the replica."""
+    least: str
+    least_for: str
+    """Memory of a GPU above which at least `least` is left."""
 
 
 class EngineSheet(Record, frozen=True, kw_only=True):
@@ -30,8 +58,12 @@ class EngineSheet(Record, frozen=True, kw_only=True):
     name: str
     aliases: tuple[str, ...] = ()
     defaults: EngineConfig
-    by_memory: tuple[MemoryRule, ...] = ()
-    """In rising order; the last that applies wins."""
+    rules: tuple[Rule, ...] = ()
+    """In order; the last that applies wins."""
+    graph_sizes: str = ""
+    """Batch sizes of CUDA graphs: `1 2 4 8-248/8` = 1, 2, 4, 8, 16 ... 248."""
+    largest_graph: int | None = None
+    reserve: Reserve | None = None
     metric_prefix: str
     """What the names of its Prometheus metrics begin with; empty = it has none."""
     flags: dict[str, str]
@@ -46,12 +78,13 @@ def engine_names() -> tuple[str, ...]:
     return tuple(sorted(table_names("engines")))
 
 
-def find_engine(name: str, *, gpu: Gpu | None = None, path: str = "engine") -> EngineConfig:
+def find_engine(name: str, *, gpu: Gpu | None = None, gpus: int = 1, path: str = "engine") -> EngineConfig:
     """Default settings of an engine; `vllm@0.15.1` sets the version.
 
     Args:
         name: key or alias, with the version behind `@`.
         gpu: some engines choose batch limits by the GPU's memory; without it their cautious choice.
+        gpus: of one replica.
         path: field named in the error.
 
     Raises:
@@ -63,10 +96,32 @@ def find_engine(name: str, *, gpu: Gpu | None = None, path: str = "engine") -> E
         raise InputError(path, expected="NAME or NAME@VERSION", found=repr(name))
     sheet = find_engine_sheet(bare, path=path)
     settings: dict[str, Any] = {"version": version or None}
-    for rule in sheet.by_memory:
-        if gpu is not None and _applies(rule, gpu):
+    memory: dict[str, Any] = {}
+    sizes, largest = sheet.graph_sizes, sheet.largest_graph
+    for rule in sheet.rules:
+        if _applies(rule, gpu, gpus, version):
             settings.update(rule.settings)
-    return msgspec.structs.replace(sheet.defaults, **settings)
+            memory.update(rule.memory)
+            sizes = sizes if rule.graph_sizes is None else rule.graph_sizes
+            largest = rule.largest_graph or largest
+    graphs = graph_sizes(sizes)
+    settings["cuda_graph_sizes"] = tuple(s for s in graphs if largest is None or s <= largest)
+    settings["memory"] = msgspec.structs.replace(sheet.defaults.memory, **memory)
+    engine = msgspec.structs.replace(sheet.defaults, **settings)
+    if sheet.reserve is None or gpu is None:
+        return engine
+    share = _static_ratio(sheet.reserve, engine, gpu, gpus)
+    return msgspec.structs.replace(engine, gpu_memory_utilization=share)
+
+
+def graph_sizes(text: str) -> tuple[int, ...]:
+    """`1 2 4 8-248/8` as 1, 2, 4, 8, 16 ... 248."""
+    sizes: list[int] = []
+    for part in text.split():
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
+        sizes += range(int(first), int(last or first) + 1, int(step or 1))
+    return tuple(sizes)
 
 
 def find_engine_sheet(name: str, *, path: str = "engine") -> EngineSheet:
@@ -87,9 +142,39 @@ def find_engine_sheet(name: str, *, path: str = "engine") -> EngineSheet:
     raise UnknownName(path, kind="an engine", name=name, known=known)
 
 
-def _applies(rule: MemoryRule, gpu: Gpu) -> bool:
-    least = parse(rule.at_least, "bytes", path="by_memory.at_least")
+def _applies(rule: Rule, gpu: Gpu | None, gpus: int, version: str) -> bool:
+    if (rule.since or rule.before) and not version:
+        return False
+    if rule.since and _release(version) < _release(rule.since):
+        return False
+    if rule.before and _release(version) >= _release(rule.before):
+        return False
+    if gpus < rule.at_least_gpus or (rule.tiers and (gpu is None or gpu.tier not in rule.tiers)):
+        return False
+    least = parse(rule.at_least, "bytes", path="rules.at_least")
+    if gpu is None:
+        return least == 0
     return gpu.memory_usable_bytes >= least and gpu.family not in rule.except_families
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The numbers of a version: `v0.6.3.post1` is 0, 6, 3."""
+    numbers = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in numbers[1].split(".")) if numbers else ()
+
+
+def _static_ratio(reserve: Reserve, engine: EngineConfig, gpu: Gpu, gpus: int) -> float:
+    """SGLang's default share for weights and KV pool, from the memory that nvidia-smi reports."""
+    size = {
+        key: parse(value, "bytes", path=f"reserve.{key}")
+        for key, value in msgspec.to_builtins(reserve).items()
+    }
+    left = size["fixed"] + size["token"] * max(engine.max_num_batched_tokens, 2048) + size["gpu"] * gpus
+    left += size["graph"] * max(engine.cuda_graph_sizes, default=0)
+    total = gpu.memory_reported_bytes
+    if total > size["least_for"]:
+        left = max(left, size["least"])
+    return round(1 - left / total, 3)
 
 
 @cache

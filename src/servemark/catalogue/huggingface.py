@@ -71,9 +71,16 @@ def parse_config(config: Mapping[str, Any], *, key: str, name: str, path: str = 
         groups=_groups(layers, norm * _norms(fields, family)),
         tied_embeddings=fields.flag("tie_word_embeddings", default=family.tied),
         other_params=_other_params(fields, family, norm),
+        prediction_layers=_prediction_layers(fields),
         max_context_tokens=fields.count("max_position_embeddings"),
         dtype=checkpoint_dtype(text, path=path),
     )
+
+
+def _prediction_layers(fields: Fields) -> int:
+    """Heads for multi-token prediction (DeepSeek, GLM; Qwen under another name)."""
+    name = "mtp_num_hidden_layers" if fields.has("mtp_num_hidden_layers") else "num_nextn_predict_layers"
+    return fields.count(name, 0, minimum=0)
 
 
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:

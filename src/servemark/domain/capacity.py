@@ -16,13 +16,20 @@ class SloVerdict(Record, frozen=True, kw_only=True):
     slo: Slo
     value: float | None
     interval: tuple[float, float] | None = None
-    """95 % interval of the value."""
+    """95 % interval of the value: sampling error."""
+    band: tuple[float, float] | None = None
+    """80 % band of the value: prediction error. The verdict is that of the value itself."""
     verdict: VerdictWord
     margin: float | None = None
     """Room to the limit as a share of it: (limit - value) / limit; negative when broken."""
     reason: str = ""
     """Why undecided: too few requests (and how many are needed), or the instrument's own lag."""
     requests_needed: int | None = None
+
+    @property
+    def is_within_error(self) -> bool:
+        """The limit lies inside the band: a prediction cannot tell on which side the truth is."""
+        return self.band is not None and self.band[0] < self.slo.limit < self.band[1]
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -44,3 +51,7 @@ class Capacity(Record, frozen=True, kw_only=True):
     """The lowest tested load that breaks a promise; None = the search stopped short of the limit."""
     broken_by: Slo | None = None
     """The SLO that breaks there by the most."""
+    band: tuple[float, float] | None = None
+    """Of a prediction: the loads that would still hold were every time at the slow, and at the fast end of its
+    80 % band; `load` lies between. 0 where not even the lowest tested load holds; what holds at the highest
+    tested load ends there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from servemark.domain.record import Record
 
@@ -41,7 +41,8 @@ class Gpu(Record, frozen=True, kw_only=True):
     key: str
     name: str
     aliases: tuple[str, ...] = ()
-    vendor: Literal["nvidia", "amd", "intel"] = "nvidia"
+    vendor: Literal["nvidia", "amd", "intel", "other"] = "nvidia"
+    """`other`: no GPU at all, but a CPU that `calibrate --device cpu` has measured."""
     family: str
     """Name people use for several members at once: `a100`, `h100`."""
     architecture: str
@@ -90,6 +91,25 @@ NUMERIC_FIELDS = (
 )  # fmt: skip
 
 
+Topology = Literal["nvswitch", "nvlink-bridge", "pcie-switch", "pcie-numa", "host"]
+TOPOLOGIES: Final[dict[Topology, str]] = {
+    "nvswitch": "NVLink between all of them",
+    "nvlink-bridge": "an NVLink bridge",
+    "pcie-switch": "PCIe under one switch, peer to peer",
+    "pcie-numa": "PCIe across two sockets, peer to peer",
+    "host": "PCIe through host memory",
+}
+"""What joins the GPUs of a group, and in words. `nvswitch` stands for Infinity Fabric too."""
+
+
+def topologies_of(gpu: Gpu) -> tuple[Topology, ...]:
+    """What can join GPUs of this type: their own link, where they have one, and PCIe."""
+    pcie: tuple[Topology, ...] = ("pcie-switch", "pcie-numa", "host")
+    if gpu.link is None:
+        return pcie
+    return ("nvlink-bridge" if gpu.link.kind == "nvlink-bridge" else "nvswitch", *pcie)
+
+
 class Node(Record, frozen=True, kw_only=True):
     """A server: some number of one GPU and what joins them."""
 
@@ -99,11 +119,28 @@ class Node(Record, frozen=True, kw_only=True):
     """False when PCIe transfers between GPUs bounce through host memory."""
     bridged: bool = False
     """The optional bridge between the GPUs is fitted."""
+    topology: Topology | None = None
+    """What joins the GPUs; None = nobody said, and what `joined_by` says is assumed."""
 
     @property
     def link(self) -> Link:
         """The link that collectives run over: the GPU link where it spans the group, else PCIe."""
         link = self.gpu.link
-        if link is None or self.gpus > link.spans_gpus or (link.optional and not self.bridged):
+        if link is None or self.gpus > link.spans_gpus:
             return self.gpu.pcie
-        return link
+        if self.topology is None:
+            return self.gpu.pcie if link.optional and not self.bridged else link
+        return link if self.topology in ("nvswitch", "nvlink-bridge") else self.gpu.pcie
+
+    @property
+    def joined_by(self) -> Topology:
+        """What joins the GPUs. Assumed where `topology` is None: the GPU link where there is one (an
+        optional bridge only where it is fitted), else one PCIe switch, with peer-to-peer copies where the
+        driver allows them.
+        """
+        link = self.link
+        if link.kind != "pcie":
+            return "nvlink-bridge" if link.kind == "nvlink-bridge" else "nvswitch"
+        if not self.peer_to_peer or self.topology == "host":
+            return "host"
+        return "pcie-numa" if self.topology == "pcie-numa" else "pcie-switch"

@@ -106,6 +106,8 @@ class ModelArch(Record, frozen=True, kw_only=True):
     """Positions, token types, final norm, biases, pooler: what is in no layer and no matrix above."""
     unserved_params: int = 0
     """Published with the checkpoint but not loaded for text (a vision tower, prediction heads)."""
+    prediction_layers: int = 0
+    """Multi-token prediction heads that come with the checkpoint; not modelled."""
     max_context_tokens: int
     dtype: str = "bf16"
     """Precision of the published checkpoint: a key of `PRECISIONS`."""

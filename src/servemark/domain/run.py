@@ -11,6 +11,7 @@ from typing import Literal
 from servemark.domain.capacity import Capacity, Verdict
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment
+from servemark.domain.elasticity import Elasticity
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.record import Record
 from servemark.domain.workload import Load, Slo, Workload
@@ -100,7 +101,7 @@ class GpuSample(Record, frozen=True, kw_only=True):
 
 
 class Distribution(Record, frozen=True, kw_only=True):
-    """One metric over a level. `ci` holds 95 % intervals; None where none exists at this n."""
+    """One metric over a level."""
 
     n: int
     mean: float | None = None
@@ -108,6 +109,9 @@ class Distribution(Record, frozen=True, kw_only=True):
     p95: float | None = None
     p99: float | None = None
     ci: dict[str, tuple[float, float] | None] = {}
+    """By statistic, 95 % interval of sampling error; None where none exists at this n."""
+    band: dict[str, tuple[float, float]] = {}
+    """By statistic, 80 % band of prediction error; empty where nothing was predicted."""
     together_ratio: float | None = None
     """Of measured gaps: the share that reads 0, because one read brought several chunks."""
 
@@ -163,9 +167,13 @@ class Level(Record, frozen=True, kw_only=True):
     requests_per_s: float | None
     failures_ratio: float | None = None
     """Requests that did not complete, of those sent."""
+    bands: dict[str, tuple[float, float]] = {}
+    """80 % bands of prediction error of `output_tokens_per_s` and `requests_per_s`; empty where measured."""
     preemptions: int = 0
     cut: int = 0
     """Requests still in flight when the level ended, counted nowhere: they would have been the slowest."""
+    elasticity: Elasticity | None = None
+    """Of an autoscaled fleet: its replicas over time, what it lost and what it cost."""
     window: Window | None = None
     lag: Lag | None = None
     cpu: CpuShare | None = None
@@ -222,6 +230,9 @@ class Run(Record, frozen=True, kw_only=True):
     levels: tuple[Level, ...] = ()
     capacity: Capacity | None = None
     provenance: Provenance
+    extrapolations: tuple[str, ...] = ()
+    """Of a prediction: what lies outside the range that its coefficients were fitted to, and why its bands
+    are wider for it."""
     notes: tuple[str, ...] = ()
 
     @property

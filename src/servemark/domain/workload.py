@@ -46,7 +46,8 @@ class Rate(Record, tag="rate", frozen=True, kw_only=True):
     """Open loop: requests arrive whether or not earlier ones have ended."""
 
     per_s: float
-    process: Literal["constant", "poisson", "gamma", "quantiles"] = "poisson"
+    process: Literal["constant", "poisson", "gamma", "quantiles", "day"] = "poisson"
+    """`day`: Poisson, its rate following the hours of a day from midnight on, `per_s` on average."""
     burstiness: float = 1.0
     """Coefficient of variation of the gaps of the gamma process; 1 = Poisson."""
     gap_knots: tuple[tuple[float, float], ...] = ()

@@ -153,7 +153,7 @@ class _Level:
             self._started = users
             self._begin()
             for user, prepared in enumerate(first):
-                self._spawn(self._user(user, prepared, load.think_s))
+                self._spawn(self._user(user, prepared, load))
         else:
             planned = len(self.plan.requests)
             self._total = planned if self._total is None else min(self._total, planned)
@@ -194,9 +194,15 @@ class _Level:
             return False
         return now_s >= self._end_s + (duration_s if grace_s is None else grace_s)
 
-    async def _user(self, user: int, prepared: Prepared, think_s: float) -> None:
-        """One user of a closed loop."""
-        ready_s, pause_s = self.start_s, 0.0
+    async def _user(self, user: int, prepared: Prepared, load: Users) -> None:
+        """One user of a closed loop. Those who think begin one by one: all at once they would stay in step."""
+        think_s, pause_s = load.think_s, 0.0
+        ready_s = self.start_s + think_s * user / load.users
+        if user and think_s:
+            if self._end_s is not None and ready_s >= self._end_s:
+                self._started -= 1
+                return
+            await self.clock.sleep_until_s(ready_s)
         while True:
             outcome = await self._send(prepared, ready_s, user)
             pause_s = (

@@ -17,6 +17,7 @@ from servemark.client.credentials import Credentials
 from servemark.client.endpoint import base_url, is_loopback
 from servemark.client.preflight import Preflight, check_endpoint, read_health
 from servemark.client.streaming import StreamingClient
+from servemark.domain.deployment import Deployment
 from servemark.domain.exchange import Item
 from servemark.domain.run import Endpoint, GpuSample, Level, RequestRecord, Run
 from servemark.domain.workload import ArrivalPlan, Load, Slo, Workload
@@ -58,6 +59,7 @@ async def measure_endpoint(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     engine_cpu_s: Callable[[], float | None] | None = None,
     settings: Mapping[str, str] | None = None,
+    deployment: Deployment | None = None,
     runs_root: Path | None = None,
     title: str | None = None,
     command: str = "",
@@ -90,6 +92,7 @@ async def measure_endpoint(
         timeout_s: after which a request counts as timed out.
         engine_cpu_s: processor seconds used so far by a local engine.
         settings: engine settings to record.
+        deployment: what is behind the endpoint, to record.
         runs_root: folder to keep the run in, written as it goes.
         title: of the report.
         command: command line to record.
@@ -119,6 +122,7 @@ async def measure_endpoint(
         origin="measured",
         method="load test",
         title=title or _title(found),
+        deployment=deployment,
         endpoint=_endpoint(found, settings, credentials.redact(_json(extra_body))),
         workload=workload,
         slos=tuple(slos),

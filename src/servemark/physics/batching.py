@@ -13,6 +13,12 @@ many as the token budget holds, one cohort a step after the other; a prompt cut 
 Where prompts outweigh answers so far that every step is filled to the token budget, cohorts cannot keep
 apart: s follows from n steps of the whole budget for the tokens of all sequences.
 
+An engine that computes prompts alone (SGLang, vLLM V0) puts whole steps of prompts between two decode steps: a
+gap is then a decode step, longer by the prompts that came meanwhile, and prompts never share the budget with
+decodes. Prompts of one batch come out budget by budget, so a first token is on average half a batch early.
+
+A full pool that preempts computes some prompts twice: see `Room.lost_prompts`.
+
 Arrays have shape (configurations, 1), or (configurations, quantiles) for quantiles.
 """
 
@@ -24,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from servemark.physics.step import StepCost, step_seconds
+from servemark.physics.speculation import Pace, pace_seconds
 from servemark.physics.work import Values
 
 Array = NDArray[np.float64]
@@ -57,6 +63,14 @@ class Room(NamedTuple):
 
     max_running: Values
     max_step_tokens: Values
+    alone: Values = 0.0
+    """1 where prompts are computed in steps of their own, else 0."""
+    whole: Values = 0.0
+    """1 where prompts are not cut to the token budget, else 0."""
+    lost_prompts: Values = 0.0
+    """Preemptions per request once the batch is full; each is computed anew."""
+    lost_tokens: Values = 0.0
+    """Tokens computed anew per request."""
 
 
 class Neighbours(NamedTuple):
@@ -80,30 +94,38 @@ class Neighbours(NamedTuple):
     """Chance that this step holds prompts."""
     context_tokens: Values
     """Cached tokens of a decoding sequence."""
+    lost_tokens: Values
+    """Tokens per request that a full batch computes anew."""
 
 
 def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
     """The steady state with `others` sequences beside the one looked at."""
+    full = np.asarray(others >= (room.max_running - 1) * (1 - 1e-9))
+    alone, lost = room.alone, room.lost_tokens * full.astype(np.float64)
     new = demand.input_tokens - demand.cached_tokens
     decodes = demand.output_tokens - 1
     # answers of one token come out of their prefill and leave no decodes in a step
-    budget = np.maximum(room.max_step_tokens - others * decodes / demand.output_tokens, 1)
-    alone = np.maximum(np.ceil(new / budget), 1)
-    crowded = (others + 1) * (new + decodes) / room.max_step_tokens - decodes
-    prefill_steps = np.maximum(alone, crowded)
-    ratio = prefill_steps / (decodes + prefill_steps)
+    budget = room.max_step_tokens - (1 - alone) * others * decodes / demand.output_tokens
+    budget = np.maximum(budget, 1)
+    again = 1 + room.lost_prompts * (lost > 0)
+    steps = np.maximum(np.ceil(new / budget), 1) * again
+    crowded = (others + 1) * (new + lost + decodes) / room.max_step_tokens - decodes
+    packed = (crowded > steps) & (alone == 0)
+    prefill_steps = np.where(alone > 0, again, np.maximum(steps, crowded))
+    # alone: the chance is that of a gap between two decodes, which may hold prompts
+    ratio = prefill_steps / np.where(alone > 0, np.maximum(decodes, prefill_steps), decodes + prefill_steps)
 
-    cohorts = np.minimum(np.ceil((others + 1) * new / budget), others + 1)
-    cohort = (others + 1) / cohorts
     whole = np.ceil((others + 1) / np.maximum(np.floor(budget / new), 1))
+    cohorts = np.where(room.whole > 0, whole, np.ceil((others + 1) * new / budget))
+    cohorts = np.where(alone > 0, 1, np.minimum(cohorts, others + 1))
+    cohort = (others + 1) / cohorts
     # prompts are cut where that packs the same users into fewer steps
-    cut = (np.minimum(whole, others + 1) > cohorts) / cohort
+    cut = (np.minimum(whole, others + 1) > cohorts) / cohort * (alone == 0)
     follows = (1 - 1 / cohorts) * (demand.overhead_s > 0)
     # a cohort that has waited for the one before it does not meet that one while decoding
     cohort_mixed = np.minimum((cohorts - 1 - follows) * ratio, 1)
     expected = others * ratio
     always_mixed = np.minimum(others, 1)
-    packed = crowded > alone
     random_mixed = np.where(packed, always_mixed, 1 - (1 - ratio) ** others)
     random_prompts = expected / np.maximum(random_mixed, 1e-300)
 
@@ -122,25 +144,55 @@ def neighbours(demand: Demand, room: Room, others: Values) -> Neighbours:
         entry_mixed_ratio=np.where(together, follows, random_mixed),
         # length-biased: a long answer is met more often, half of it written on average
         context_tokens=demand.input_tokens + demand.output_tokens * (1 + demand.output_variation) / 2,
+        lost_tokens=lost,
     )
 
 
+def _some(flags: Values) -> bool:
+    """Whether any is set; numpy's own check costs microseconds on a scalar."""
+    return bool(np.any(flags > 0)) if isinstance(flags, np.ndarray) else flags > 0
+
+
 def prefill_step_s(
-    cost: StepCost, demand: Demand, room: Room, near: Neighbours, prompts: Values, own: Values
+    cost: Pace, demand: Demand, room: Room, near: Neighbours, prompts: Values, own: Values
 ) -> Values:
     """A step with `prompts` prompts of neighbours, and the own one (`own` = 1) or the own decode (0).
 
-    What exceeds the token budget waits for the next step.
+    What exceeds the token budget waits for the next step. Where prompts are computed alone it is all steps
+    of the batch of prompts, and with them the own decode step.
     """
     new = demand.input_tokens - demand.cached_tokens
+    tokens = (prompts + own) * (new + near.lost_tokens) / near.prefill_steps
     decodes = np.maximum(near.others - prompts, 0) + (1 - own)
-    tokens = (prompts + own) * new / near.prefill_steps
-    tokens = np.minimum(tokens, np.maximum(room.max_step_tokens - decodes, 1))
+    some_alone = _some(room.alone)
+    if some_alone:
+        beside = (1 - room.alone) * decodes
+        most = np.maximum(room.max_step_tokens - beside, 1)
+        steps = np.where(room.alone > 0, np.maximum(tokens / most, 1), 1.0)
+    else:
+        beside, steps = decodes, 1.0
+        most = np.maximum(room.max_step_tokens - decodes, 1)
+    tokens = np.minimum(tokens / steps, most)
     pairs = tokens * (demand.cached_tokens + (new + 1) / 2)
-    context = decodes * near.context_tokens
     # whole prompts one after the other, but for the first and the last
-    parts = np.minimum(prompts + own, tokens / new + 1)
-    return step_seconds(cost, decodes, context, tokens, pairs, parts)
+    parts = np.minimum((prompts + own) / steps, tokens / new + 1)
+    prefill = steps * pace_seconds(cost, beside, beside * near.context_tokens, tokens, pairs, parts)
+    if not some_alone:
+        return prefill
+    every = near.others + 1
+    decode = pace_seconds(cost, every, every * near.context_tokens)
+    return prefill + decode * room.alone * (1 - np.asarray(own))
+
+
+def early_ratio(demand: Demand, room: Room, near: Neighbours) -> Array:
+    """Share of a batch of prompts after which an average one of them has its first token: all of it, or
+    where they are computed alone budget by budget, a little over half.
+    """
+    new = demand.input_tokens - demand.cached_tokens
+    steps = np.maximum((near.own_prompts + 1) * new / room.max_step_tokens, 1)
+    own = np.maximum(np.ceil(new / room.max_step_tokens), 1)
+    early = np.minimum((steps + own) / (2 * steps), 1.0)
+    return np.asarray(np.where(np.asarray(room.alone) > 0, early, 1.0), dtype=np.float64)
 
 
 class Residence(NamedTuple):
@@ -161,11 +213,11 @@ class Residence(NamedTuple):
     """Prefill and decodes."""
 
 
-def residence(cost: StepCost, demand: Demand, room: Room, others: Values) -> Residence:
+def residence(cost: Pace, demand: Demand, room: Room, others: Values) -> Residence:
     """Times of a request that has `others` neighbours."""
     near = neighbours(demand, room, others)
     decodes = others + 1
-    quiet = step_seconds(cost, decodes, decodes * near.context_tokens)
+    quiet = pace_seconds(cost, decodes, decodes * near.context_tokens)
     mixed = prefill_step_s(cost, demand, room, near, near.prompts, 0)
     gap = quiet + near.mixed_ratio * (mixed - quiet)
 
@@ -175,27 +227,35 @@ def residence(cost: StepCost, demand: Demand, room: Room, others: Values) -> Res
     # those who share the own prefill step
     each_prompt = (mixed - quiet) / np.maximum(near.prompts, 1e-9)
     count_variance = others * near.prompt_ratio * (1 - near.prompt_ratio + demand.input_variation)
-    longer = 1 + each_prompt * each_prompt * count_variance / (gap * gap)
+    square = gap * gap + each_prompt * each_prompt * count_variance
+    if _some(room.alone):
+        # a decode step and the prompts after it are two steps to meet
+        met = each_prompt * each_prompt * (count_variance + (others * near.prompt_ratio) ** 2)
+        square = np.where(room.alone > 0, quiet * quiet + met, square)
+    longer = square / (gap * gap)
     in_phase = demand.in_phase > 0
     near = near._replace(own_prompts=near.own_prompts * np.where(in_phase, 1, longer))
     entry = demand.overhead_s + near.busy_ratio * np.where(in_phase, whole, gap * longer / 2)
     own_steps = near.prefill_steps + near.cut_ratio / 2
     own = own_steps * prefill_step_s(cost, demand, room, near, near.own_prompts, 1)
-    total = own + (demand.output_tokens - 1) * gap
-    slower = np.maximum(decodes * packed_request_s(cost, demand, room, near) / total, 1)
-    return Residence(near, quiet, mixed, gap * slower, entry, own * slower, total * slower)
+    first = own * early_ratio(demand, room, near) / (1 + room.lost_prompts * (near.lost_tokens > 0))
+    gap = gap + (own - first) / np.maximum(demand.output_tokens - 1, 1)
+    total = first + (demand.output_tokens - 1) * gap
+    packed = packed_request_s(cost, demand, room, near) * (1 - room.alone)
+    slower = np.maximum(decodes * packed / total, 1)
+    return Residence(near, quiet, mixed, gap * slower, entry, first * slower, total * slower)
 
 
-def packed_request_s(cost: StepCost, demand: Demand, room: Room, near: Neighbours) -> Values:
+def packed_request_s(cost: Pace, demand: Demand, room: Room, near: Neighbours) -> Values:
     """The least time between two finished requests: all their tokens in steps that fill the budget."""
-    new = demand.input_tokens - demand.cached_tokens
+    new = demand.input_tokens - demand.cached_tokens + near.lost_tokens
     tokens = new + demand.output_tokens - 1
     prompts = room.max_step_tokens / tokens
     prompt_tokens = prompts * new
     decodes = room.max_step_tokens - prompt_tokens
     pairs = prompt_tokens * (demand.cached_tokens + (new + 1) / 2)
     context = decodes * near.context_tokens
-    return step_seconds(cost, decodes, context, prompt_tokens, pairs, prompts) / prompts
+    return pace_seconds(cost, decodes, context, prompt_tokens, pairs, prompts) / prompts
 
 
 class Balance(NamedTuple):
@@ -208,7 +268,7 @@ class Balance(NamedTuple):
     requests_per_s: Array
 
 
-def closed_loop(cost: StepCost, demand: Demand, room: Room, users: Values, pause_s: Values) -> Balance:
+def closed_loop(cost: Pace, demand: Demand, room: Room, users: Values, pause_s: Values) -> Balance:
     """`users` who send again `pause_s` after their last answer.
 
     Running, pausing and entering users add up: b + (pause + entry) x throughput = users.
@@ -221,7 +281,7 @@ def closed_loop(cost: StepCost, demand: Demand, room: Room, users: Values, pause
     return _balance(cost, demand, room, others, pause_s=pause_s, target=users, closed=True)
 
 
-def open_loop(cost: StepCost, demand: Demand, room: Room, rate_per_s: Values) -> Balance:
+def open_loop(cost: Pace, demand: Demand, room: Room, rate_per_s: Values) -> Balance:
     """Arrivals at a rate: throughput = rate. A Poisson arrival sees the mean batch beside itself."""
 
     def others(running: Values) -> Values:
@@ -230,14 +290,14 @@ def open_loop(cost: StepCost, demand: Demand, room: Room, rate_per_s: Values) ->
     return _balance(cost, demand, room, others, pause_s=0.0, target=rate_per_s, closed=False)
 
 
-def carried_when_full(cost: StepCost, demand: Demand, room: Room) -> Array:
+def carried_when_full(cost: Pace, demand: Demand, room: Room) -> Array:
     """Requests per second of a full batch: the most a replica carries."""
     full = residence(cost, demand, room, np.maximum(room.max_running - 1, 0))
     return np.asarray(room.max_running / full.total_s)
 
 
 def _balance(
-    cost: StepCost,
+    cost: Pace,
     demand: Demand,
     room: Room,
     others: Callable[[Values], Values],

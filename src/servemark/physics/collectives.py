@@ -12,16 +12,29 @@ import msgspec
 
 from servemark.domain.gpu import Node
 
+GPUS_PER_SERVER = 8
+"""Of the usual servers, on PCIe or with switched links."""
 HOST_BOUNCE = 0.5
 """Share of the PCIe rate that is left when GPUs cannot reach each other's memory: every byte crosses
 the bus twice, into host memory and out of it (NCCL's shared-memory transport)."""
 
+SOCKET_LINK_BYTES_PER_S = 16e9 * 16 / 12
+"""What the link between two sockets carries for a ring, per direction and in data-sheet bytes: NCCL counts
+16 GB/s for AMD (10 for Intel Skylake, 22 for Sapphire Rapids) where it counts 12 for PCIe Gen3 x16, whose
+sheet says 16. Source: NCCL 2.28, `src/graph/topo.h`, 2025."""
+
 
 def group_bandwidth_bytes_per_s(node: Node, gpus: int) -> float:
     """Bandwidth per GPU and direction that a group of `gpus` neighbours has between them."""
-    link = msgspec.structs.replace(node, gpus=gpus).link
-    bounced = link.kind == "pcie" and not node.peer_to_peer
-    return link.bandwidth_bytes_per_s * (HOST_BOUNCE if bounced else 1.0)
+    group = msgspec.structs.replace(node, gpus=gpus)
+    bandwidth = group.link.bandwidth_bytes_per_s
+    match group.joined_by:
+        case "host":
+            return bandwidth * HOST_BOUNCE
+        case "pcie-numa":
+            return min(bandwidth, SOCKET_LINK_BYTES_PER_S)
+        case _:
+            return bandwidth
 
 
 def all_reduce_traffic_ratio(gpus: int) -> float:

@@ -16,10 +16,11 @@ from servemark.physics.batching import (
     Neighbours,
     Residence,
     Room,
+    early_ratio,
     prefill_step_s,
     residence,
 )
-from servemark.physics.step import StepCost
+from servemark.physics.speculation import Pace
 from servemark.physics.work import Values
 
 PROBABILITIES = np.array((0.5, 0.95, 0.99))
@@ -54,7 +55,7 @@ class Latencies(NamedTuple):
 
 
 def latencies(
-    cost: StepCost,
+    cost: Pace,
     requests: Requests,
     room: Room,
     now: Residence,
@@ -110,21 +111,22 @@ def latencies(
     )
 
 
-def _prefill_deviations(
-    cost: StepCost, requests: Requests, room: Room, now: Residence
-) -> tuple[Values, ...]:
+def _prefill_deviations(cost: Pace, requests: Requests, room: Room, now: Residence) -> tuple[Values, ...]:
     """The own prefill against its mean: more prompts beside it, longer ones, a longer own one, cut or not."""
     demand, near = requests.demand, now.near
     chance = np.minimum(near.own_prompts / np.maximum(near.others, 1e-9), 1)
     by_chance = binomial_quantiles(near.others, chance)
     beside = np.where(np.asarray(demand.cohorts) > 0, near.own_prompts, by_chance)
     long = demand._replace(input_tokens=np.maximum(requests.input_quantiles, demand.cached_tokens + 1))
-    steps = near.prefill_steps + near.cut_ratio / 2
+    early = early_ratio(demand, room, near)
+    steps = (near.prefill_steps + near.cut_ratio / 2) * early
     more = steps * prefill_step_s(cost, demand, room, near, beside, 1)
     longer = steps * prefill_step_s(cost, long, room, near, near.own_prompts, 1)
     cut = (near.cut_ratio > 1 - PROBABILITIES) / 2 - near.cut_ratio / 2
     lengths = NORMAL_QUANTILES * (near.own_prompts * demand.input_variation) ** 0.5 * _each_prompt_s(now)
-    return more - now.prefill_s, longer - now.prefill_s, lengths, cut * now.prefill_s / steps
+    # of a batch of prompts computed alone the first are out after a share 2 early - 1, the last at its end
+    place = (2 * PROBABILITIES - 1) * (1 - early) * now.prefill_s / early
+    return more - now.prefill_s, longer - now.prefill_s, lengths, cut * now.prefill_s / steps, place
 
 
 def _each_prompt_s(now: Residence) -> Values:
@@ -177,27 +179,6 @@ def _in_squares(*deviations: Values) -> Array:
     for deviation in deviations:
         total = total + deviation * abs(deviation)
     return np.asarray(np.sign(total) * abs(total) ** 0.5, dtype=np.float64)
-
-
-def limited_queue_wait(
-    max_running: Values,
-    running: Values,
-    carried_when_full: Values,
-    load_ratio: Values,
-    variation: Values,
-) -> Spread:
-    """Waiting for a slot in an open loop below saturation.
-
-    Sakasegawa (1977) for G/G/c: the chance to wait is occupancy^(sqrt(2 (c + 1)) - 1), and who waits does
-    so for `variation` / ((1 - load) capacity) on average, exponentially spread. `variation` is half the
-    sum of the squared variations of arrivals and service. Occupancy is that of the slots, which fill more
-    slowly than the load grows because a smaller batch steps faster.
-    """
-    power = np.sqrt(2 * (max_running + 1)) - 1
-    chance = np.clip(running / max_running, 0, 1) ** power
-    when_waiting = variation / (np.maximum(1 - load_ratio, 1e-9) * carried_when_full)
-    late = np.log(np.maximum(chance / (1 - PROBABILITIES), 1.0))
-    return Spread(chance * when_waiting, late * when_waiting)
 
 
 def overload_wait(load_ratio: Values, horizon_s: float) -> Spread:

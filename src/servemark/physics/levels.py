@@ -1,4 +1,4 @@
-"""One load level in closed form: no events, no random numbers, a millisecond.
+"""One load level in closed form: no events, no random numbers, two milliseconds.
 
 Good for throughput, batch and token gaps; queueing near saturation and lengths that vary much are the
 simulator's business. Level by level it says the mean and p50, p95, p99 of a stationary load.
@@ -12,14 +12,22 @@ from typing import NamedTuple
 import numpy as np
 
 from servemark.domain.coefficients import Coefficients
-from servemark.domain.deployment import Deployment
+from servemark.domain.deployment import Deployment, EngineConfig
 from servemark.domain.lengths import knots_quantile, mean_tokens, quantile_tokens
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.metrics import STATISTICS
 from servemark.domain.run import OUTCOMES, Distribution, Level
 from servemark.domain.workload import FixedLength, Length, Load, Rate, Users, Workload
 from servemark.errors import InputError
-from servemark.physics.batching import Array, Demand, Room, carried_when_full, closed_loop, open_loop
+from servemark.physics.batching import (
+    Array,
+    Demand,
+    Room,
+    carried_when_full,
+    closed_loop,
+    open_loop,
+    residence,
+)
 from servemark.physics.latencies import (
     PROBABILITIES,
     Latencies,
@@ -27,11 +35,11 @@ from servemark.physics.latencies import (
     Spread,
     closed_queue_wait,
     latencies,
-    limited_queue_wait,
     overload_wait,
 )
-from servemark.physics.step import StepCost, coefficient_values, step_cost
-from servemark.physics.work import Values, step_work
+from servemark.physics.queueing import batch_swing, full_batch_wait, step_budget_wait
+from servemark.physics.speculation import Pace, deployment_pace
+from servemark.physics.work import Values
 
 OVERLOAD_HORIZON_S = 60.0
 """Above saturation the queue has no steady state: waiting is stated for a load of this length."""
@@ -64,7 +72,7 @@ def closed_form_level(
     Raises:
         InputError: a recorded trace, which needs the simulator.
     """
-    cost = step_cost(step_work(deployment), coefficient_values(coefficients))
+    cost = deployment_pace(deployment, coefficients)
     requests = workload_requests(deployment, coefficients, load, workload)
     room = replica_room(deployment, budget, requests.demand)
     match load:
@@ -116,21 +124,51 @@ def workload_requests(
 def replica_room(deployment: Deployment, budget: MemoryBudget, demand: Demand) -> Room:
     """How many sequences run at once: slots, or KV blocks over what a sequence holds on average.
 
-    With recompute a sequence holds the blocks it has filled, with no-evict all it may come to fill.
+    With recompute a sequence holds the blocks it has filled, with no-evict all it may come to fill; an
+    engine that looks ahead lets in only what leaves room for a share of the output to come.
     """
     engine = deployment.engine
     bounded = deployment.model.kind == "decoder" and (engine.policy != "slots" or engine.shared_context)
     written = demand.output_tokens * (1 + demand.output_variation) / 2
+    ahead = engine.new_token_ratio if engine.policy == "recompute" else 0.0
     if engine.policy == "no-evict":
         written = demand.output_tokens
     held = demand.input_tokens - demand.cached_tokens + written + engine.block_size / 2
     pool = budget.kv_tokens - demand.cached_tokens
-    running = np.floor(pool / held) if bounded else np.inf
-    return Room(np.clip(running, 1, engine.max_num_seqs), float(engine.max_num_batched_tokens))
+    running = np.floor(pool / (held + ahead * demand.output_tokens / 2)) if bounded else np.inf
+    most = np.clip(running, 1, engine.max_num_seqs)
+    slots = engine.policy == "slots"
+    prompts, tokens = 0.0, 0.0
+    if engine.policy == "recompute" and running < engine.max_num_seqs:
+        prompts, tokens = lost_to_preemption(engine, demand, float(most))
+    return Room(
+        max_running=most,
+        max_step_tokens=float(engine.max_num_batched_tokens),
+        alone=float(engine.prefill == "alone" and not slots),
+        whole=float(not engine.enable_chunked_prefill and not slots),
+        lost_prompts=prompts,
+        lost_tokens=tokens,
+    )
+
+
+def lost_to_preemption(engine: EngineConfig, demand: Demand, running: float) -> tuple[float, float]:
+    """Preemptions per request, and tokens computed anew for them, while the KV pool is full.
+
+    As soon as a request ends, its blocks go to as many newcomers as their prompts allow, though the running
+    sequences will want O tokens until the next one ends: O / I newcomers per request are let in too many
+    (O output, I prompt tokens) and preempted. In a step at whose start a request ended nobody is, and among
+    N running that leaves exp(-N / O) of the steps. A victim has written about a tenth of its answer.
+    Compared with the simulator for I from 100 to 4,000, O from 200 to 1,200 and N from 20 to 250: within a
+    third. An engine that keeps a share of the output free preempts accordingly less.
+    """
+    output = float(demand.output_tokens) * (1 - engine.new_token_ratio)
+    new = float(demand.input_tokens - demand.cached_tokens)
+    prompts = output / (new + 0.07 * output) * math.exp(-running / max(output, 1.0))
+    return prompts, prompts * (new + 0.1 * output)
 
 
 def closed_loop_figures(
-    cost: StepCost, requests: Requests, room: Room, users: Values, think_s: Values
+    cost: Pace, requests: Requests, room: Room, users: Values, think_s: Values
 ) -> Figures:
     """A closed loop of `users` on one replica. Vectorised: see `benchmarks/closed_form.py`."""
     demand = requests.demand
@@ -146,19 +184,22 @@ def closed_loop_figures(
 
 
 def open_loop_figures(
-    cost: StepCost, requests: Requests, room: Room, rate_per_s: Values, gap_variation: Values
+    cost: Pace, requests: Requests, room: Room, rate_per_s: Values, gap_variation: Values
 ) -> Figures:
     """An open loop of `rate_per_s` on one replica; `gap_variation` is that of the arrival gaps, squared."""
     demand = requests.demand
     balance = open_loop(cost, demand, room, rate_per_s)
     most = carried_when_full(cost, demand, room)
     load_ratio = np.asarray(rate_per_s / most)
-    variation = (gap_variation + demand.output_variation) / 2
-    below = limited_queue_wait(room.max_running, balance.running, most, load_ratio, variation)
+    swing = batch_swing(cost, demand, room, balance.running, rate_per_s, gap_variation)
+    now = residence(cost, demand, room, swing.mean)
+    slots = full_batch_wait(swing, room, most, load_ratio, (gap_variation + demand.output_variation) / 2)
+    steps = step_budget_wait(cost, demand, room, now, rate_per_s, gap_variation)
     above = overload_wait(load_ratio, OVERLOAD_HORIZON_S)
+    below = Spread(slots.mean + steps.mean, slots.quantiles + steps.quantiles)
     wait = Spread(*(np.where(balance.full, a, b) for a, b in zip(above, below, strict=True)))
-    batch_spread = np.where(balance.full, 0, (balance.running * gap_variation) ** 0.5)
-    spread = latencies(cost, requests, room, balance.residence, wait, batch_spread)
+    batch_spread = np.where(balance.full, 0, swing.deviation)
+    spread = latencies(cost, requests, room, now, wait, batch_spread)
     carried = np.minimum(rate_per_s, most)
     return Figures(spread, carried, balance.running, np.asarray(carried * wait.mean), load_ratio)
 
@@ -175,7 +216,7 @@ def gap_variation(load: Rate) -> float:
     match load.process:
         case "constant":
             return 0.0
-        case "poisson":
+        case "poisson" | "day":
             return 1.0
         case "gamma":
             return load.burstiness**2

@@ -5,10 +5,12 @@ peak of a profiling run are subtracted, and all that is left becomes the KV pool
 CUDA context and captured graphs come on top. nvidia-smi therefore *reports* nearly the whole card,
 whatever is *needed*.
 
-The constants were derived once, from two readings of vLLM with Llama 3.1 8B in BF16 at 0.90. RTX 4090,
-24,081 MiB, 256 sequences, 2,048 batched tokens: 2,588 blocks of 16 tokens (LLMServingSim 2.0, vLLM 0.19),
-which leaves 1,180 MiB for activations. L40S, 45,486 MiB: nvidia-smi shows 42,055 MiB, which is 1,118 MiB
-beyond the fraction.
+Other engines divide otherwise (`EngineConfig.memory_rule`): TensorRT-LLM gives a fraction of what is free
+beside weights and activations, SGLang lets weights and pool share a fraction of the whole.
+
+The figures of `EngineMemory` were derived from startup logs of vLLM: the differences between total, weights
+and pool in 49 runs of 28 models on an H100 (vLLM 0.15 to 0.19), one L40S, A100, RTX 4090 and RTX PRO 6000 run
+each. `benchmarks/kv_pools.py` prints them beside what this module says.
 """
 
 from __future__ import annotations
@@ -28,16 +30,16 @@ from servemark.domain.model import (
     Moe,
 )
 from servemark.errors import DoesNotFit
-from servemark.physics.attention import heads_per_rank, sequence_bytes
+from servemark.physics.attention import heads_per_rank
+from servemark.physics.drafts import draft_bytes, draft_cache_bytes
+from servemark.physics.kv_layout import sequence_cache_bytes
 from servemark.physics.weights import SIXTEEN_BITS_BYTES, weight_bytes_per_gpu
 from servemark.units import KIB, MIB
 
-SORTING_SAMPLER_BYTES_PER_LOGIT = 38.0
-"""vLLM's profiling run samples with top-k and top-p: logits in 16 and 32 bits, sorted values, 64-bit
-indices, probabilities, running sums, masks and random numbers. The RTX 4090 reading gives 37.7, and
-1.26 GiB for the same model on an H100, whatever the tensor parallelism (vLLM PR 10511), 41."""
 PLAIN_SAMPLER_BYTES_PER_LOGIT = 6.0
 """TensorRT-LLM and llama.cpp do not sort: logits in 16 and in 32 bits."""
+MATRIX_WORKSPACE_BYTES = 32 * MIB
+"""cuBLAS keeps so much on Hopper and later cards."""
 GRAPH_BYTES_PER_LAYER = 320 * KIB
 """Nodes and parameters of the captured kernels, per layer and captured batch size: 0.5 GiB for the 51
 sizes of an 8B model, as vLLM logs it."""
@@ -61,9 +63,10 @@ def memory_budget(deployment: Deployment, *, sequence_tokens: int = 1) -> Memory
     Encoders have no KV pool: they need weights and activations, and nothing is set aside.
     """
     gpu = deployment.node.gpu
-    weights, activation = weight_bytes_per_gpu(deployment), activation_bytes(deployment)
+    weights = weight_bytes_per_gpu(deployment) + draft_bytes(deployment)
+    activation = activation_bytes(deployment)
     graph, runtime = graph_bytes(deployment), runtime_bytes(deployment)
-    pool = kv_pool(deployment, weights + activation, sequence_tokens)
+    pool = kv_pool(deployment, weights, activation, sequence_tokens)
     sequence = pool.sequence_blocks * pool.block_bytes
     reserved = weights + activation + max(pool.bytes, 0.0)
     short_of_pool = sequence - pool.bytes
@@ -102,23 +105,58 @@ def require_fit(deployment: Deployment, *, sequence_tokens: int = 1) -> MemoryBu
 
 
 def activation_bytes(deployment: Deployment) -> float:
-    """Peak of the profiling run: `max_num_batched_tokens` through the widest layer, or the sampler.
+    """What the profiling run finds beside the weights: activations or sampler, and libraries.
 
-    A layer holds its input, the residual and its widest intermediate tensors in 16 bits. They are freed
-    before the sampler works on `max_num_seqs` sequences over the whole vocabulary, so the larger counts.
+    A layer holds its input, the residual, their sum and the embedding beside its widest intermediate
+    tensors, in 16 bits. All but the last hidden states are freed before the sampler works on
+    `max_num_seqs` sequences over the whole vocabulary, so the larger counts.
     """
     model, engine = deployment.model, deployment.engine
-    tensor = deployment.parallelism.tensor
-    widest = max(layer_width(group, model.hidden, tensor) for group in model.groups)
-    layer = engine.max_num_batched_tokens * (2 * model.hidden + widest) * SIXTEEN_BITS_BYTES
+    plan, tokens = deployment.parallelism, engine.max_num_batched_tokens
+    widest = max(
+        layer_width(group, model.hidden, plan.tensor, plan.attention_tensor) for group in model.groups
+    )
+    layer = tokens * (4 * model.hidden + widest) * SIXTEEN_BITS_BYTES
     if model.kind == "encoder":
         return layer
-    sorting = engine.policy == "recompute"
-    per_logit = SORTING_SAMPLER_BYTES_PER_LOGIT if sorting else PLAIN_SAMPLER_BYTES_PER_LOGIT
-    return max(layer, engine.max_num_seqs * model.vocab * per_logit)
+    if engine.policy != "recompute":
+        return max(layer, engine.max_num_seqs * model.vocab * PLAIN_SAMPLER_BYTES_PER_LOGIT)
+    logits = min(engine.max_num_seqs, tokens) * model.vocab * engine.memory.logit_bytes
+    sampler = logits + tokens * model.hidden * SIXTEEN_BITS_BYTES
+    return max(layer, sampler + workspace_bytes(deployment)) + library_bytes(deployment)
 
 
-def layer_width(group: LayerGroup, hidden: int, tensor: int) -> float:
+def workspace_bytes(deployment: Deployment) -> float:
+    """What stays allocated beside the sampler: workspaces of matrix products and of routed experts."""
+    engine, model = deployment.engine, deployment.model
+    if not engine.memory.keeps_workspace:
+        return 0.0
+    experts = 0.0
+    if PRECISIONS[deployment.dtype].covers != "experts":
+        split = deployment.parallelism.tensor / deployment.parallelism.expert
+        experts = max((_expert_values(group, model.hidden, split) for group in model.groups), default=0.0)
+    return MATRIX_WORKSPACE_BYTES + engine.max_num_batched_tokens * experts * SIXTEEN_BITS_BYTES
+
+
+def _expert_values(group: LayerGroup, hidden: int, split: float) -> float:
+    """Values per token in the two buffers of fused experts: up-projections or outputs, products or outputs."""
+    part = group.feedforward
+    if not isinstance(part, Moe):
+        return 0.0
+    width = part.intermediate / split
+    return part.experts_per_token * (max((1 + part.gated) * width, hidden) + max(width, hidden))
+
+
+def library_bytes(deployment: Deployment) -> float:
+    """Memory outside PyTorch that counts against the fraction."""
+    memory, gpus = deployment.engine.memory, deployment.parallelism.gpus
+    if gpus == 1:
+        return memory.library_bytes
+    nvlink = deployment.parallelism.tensor > 1 and deployment.node.link.kind == "nvlink"
+    return memory.library_bytes + memory.group_bytes + memory.nvlink_bytes * nvlink
+
+
+def layer_width(group: LayerGroup, hidden: int, tensor: int, attention_tensor: int) -> float:
     """Values per token in the widest part of a layer on one GPU.
 
     Feed-forward: up-projections and their product; for routed experts also the k outputs before they
@@ -126,13 +164,13 @@ def layer_width(group: LayerGroup, hidden: int, tensor: int) -> float:
     """
     match group.attention:
         case Attention(heads=heads, kv_heads=kv_heads, head_dim=d):
-            own, kv = heads_per_rank(heads, tensor), heads_per_rank(kv_heads, tensor)
+            own, kv = heads_per_rank(heads, attention_tensor), heads_per_rank(kv_heads, attention_tensor)
             attention = (2 * own + 2 * kv) * d
         case LatentAttention(heads=heads, v_head_dim=v, qk_nope_head_dim=nope):
             width = 2 * (nope + group.attention.qk_rope_head_dim) + 2 * v
-            attention = heads_per_rank(heads, tensor) * width
+            attention = heads_per_rank(heads, attention_tensor) * width
         case LinearAttention():
-            attention = 4 * hidden / tensor
+            attention = 4 * hidden / attention_tensor
     match group.feedforward:
         case Dense(intermediate=f, gated=gated):
             return max(attention, (3 if gated else 2) * f / tensor)
@@ -148,17 +186,7 @@ def graph_bytes(deployment: Deployment) -> float:
     if engine.enforce_eager or engine.policy == "slots" or model.kind == "encoder":
         return 0.0
     layers = math.ceil(model.layers / deployment.parallelism.pipeline)
-    return len(captured_batch_sizes(engine.max_num_seqs)) * layers * GRAPH_BYTES_PER_LAYER
-
-
-def captured_batch_sizes(max_num_seqs: int) -> tuple[int, ...]:
-    """Batch sizes vLLM captures: 1, 2, 4, every 8 up to 256, every 16 up to min(2 x seqs, 512).
-
-    Versions 0.19 and 0.28 log exactly these.
-    """
-    top = min(2 * max_num_seqs, 512)
-    sizes = (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16))
-    return tuple(size for size in sizes if size <= top)
+    return len(engine.captured_sizes) * layers * GRAPH_BYTES_PER_LAYER
 
 
 def runtime_bytes(deployment: Deployment) -> float:
@@ -178,31 +206,42 @@ class KvPool(NamedTuple):
     """What bounds it, in words."""
 
 
-def kv_pool(deployment: Deployment, taken_bytes: float, sequence_tokens: int) -> KvPool:
-    """What weights and activations (`taken_bytes`) leave for the cache, in blocks."""
-    engine, usable = deployment.engine, deployment.node.gpu.memory_usable_bytes
-    allowed = engine.gpu_memory_utilization * usable
-    limit = f"{engine.gpu_memory_utilization:g} x {_mib(usable)} = {_mib(allowed)}"
+def kv_pool(deployment: Deployment, weights: float, activation: float, sequence_tokens: int) -> KvPool:
+    """What weights and activations leave for the cache, in blocks."""
+    engine = deployment.engine
+    room, limit = pool_bytes(deployment, weights, activation)
     if deployment.model.kind == "encoder":
-        return KvPool(min(0.0, allowed - taken_bytes), 0, 0.0, 0, limit)
+        return KvPool(min(0.0, room), 0, 0.0, 0, limit)
     sequence_blocks = max(1, math.ceil(sequence_tokens / engine.block_size))
     tokens = sequence_blocks * engine.block_size
-    plan = deployment.parallelism
-    block_bytes = (
-        sequence_bytes(
-            deployment.model,
-            tokens,
-            bytes_per_value=PRECISIONS[deployment.kv_dtype].bytes_per_value,
-            tensor=plan.tensor,
-            pipeline=plan.pipeline,
-        )
-        / sequence_blocks
-    )
+    sequence = sequence_cache_bytes(deployment, tokens) + draft_cache_bytes(deployment, tokens)
+    block_bytes = sequence / sequence_blocks
     blocks = fixed_blocks(deployment)
     if blocks is None:
-        pool = allowed - taken_bytes
-        return KvPool(pool, max(0, int(pool / block_bytes)), block_bytes, sequence_blocks, limit)
+        return KvPool(room, max(0, int(room / block_bytes)), block_bytes, sequence_blocks, limit)
     return KvPool(blocks * block_bytes, blocks, block_bytes, sequence_blocks, f"{blocks} blocks as set")
+
+
+def pool_bytes(deployment: Deployment, weights: float, activation: float) -> tuple[float, str]:
+    """Bytes for the KV pool of one GPU, and in words what bounds it."""
+    engine, usable = deployment.engine, deployment.node.gpu.memory_usable_bytes
+    share = engine.gpu_memory_utilization
+    match engine.memory_rule:
+        case "total":
+            return share * usable - weights - activation, _share_of(share, usable)
+        case "total-and-graphs":
+            room = share * usable - weights - activation - graph_bytes(deployment)
+            return room, f"{_share_of(share, usable)} with graphs"
+        case "free":
+            free = usable - runtime_bytes(deployment) - weights - activation
+            return share * free, _share_of(share, free, " free")
+        case "static":
+            free = usable - runtime_bytes(deployment)
+            return share * free - weights, _share_of(share, free, " for weights and pool")
+
+
+def _share_of(share: float, total: float, what: str = "") -> str:
+    return f"{share:g} x {_mib(total)}{what} = {_mib(share * total)}"
 
 
 def fixed_blocks(deployment: Deployment) -> int | None:
@@ -232,8 +271,14 @@ def _sum(
     if missing <= 0:
         taken = weights + activation + pool.bytes
         middle = f" + {_mib(pool.bytes)} KV pool = {_mib(taken)} ({pool.limit})"
+        if deployment.engine.memory_rule in ("free", "static"):
+            middle = f" + {_mib(pool.bytes)} KV pool ({pool.limit})"
         return f"{parts}{middle} + {_mib(outside)} graphs and runtime{where}"
     sequence = pool.sequence_blocks * pool.block_bytes
+    if sequence > pool.bytes and deployment.engine.memory_rule != "total":
+        left = f"leave {_mib(max(pool.bytes, 0.0))} of {pool.limit}"
+        kv = f"one sequence of {sequence_tokens:,} tokens takes {_mib(sequence)}"
+        return f"{parts} {left}, {kv}: {_mib(missing)} missing{where}"
     if sequence > pool.bytes:
         needed = weights + activation + sequence
         plural = "" if sequence_tokens == 1 else "s"

@@ -42,10 +42,16 @@ class LayerWeights(NamedTuple):
     """Norms and biases that stay in 16 bits."""
 
 
-def layer_weights(group: LayerGroup, hidden: int, *, tensor: int = 1, expert: int = 1) -> LayerWeights:
-    """Parameters of one layer of `group` on one GPU."""
+def layer_weights(
+    group: LayerGroup, hidden: int, *, tensor: int = 1, expert: int = 1, data: int = 1
+) -> LayerWeights:
+    """Parameters of one layer of `group` on one GPU. With data-parallel attention everything outside the
+    routed experts is split over `tensor / data` ranks only.
+    """
     shared, experts, active = feedforward_params_per_rank(group.feedforward, hidden, tensor, expert)
-    attention = attention_params_per_rank(group.attention, hidden, tensor)
+    if data > 1:
+        shared, _, _ = feedforward_params_per_rank(group.feedforward, hidden, tensor // data, 1)
+    attention = attention_params_per_rank(group.attention, hidden, tensor // data)
     return LayerWeights(attention + shared, experts, active, group.norm_params)
 
 
@@ -108,7 +114,7 @@ def weight_bytes(deployment: Deployment) -> WeightBytes:
     matrix, expert, rest = value_bytes(precision)
     layers = experts = 0.0
     for group in model.groups:
-        held = layer_weights(group, model.hidden, tensor=plan.tensor, expert=plan.expert)
+        held = layer_weights(group, model.hidden, tensor=plan.tensor, expert=plan.expert, data=plan.data)
         layers += group.count * (held.matrices * matrix + held.norms * rest)
         experts += group.count * held.experts * expert
     embedding = model.vocab * model.hidden / plan.tensor * rest

@@ -66,11 +66,17 @@ class StepWork(NamedTuple):
     state_bytes: Values
     """Constant state of a sequence (linear attention)."""
     layers: Values
+    expert_layers: Values
+    """Layers with routed experts."""
     all_reduce_rounds: Values
     """Start-up latencies of all collectives and pipeline hops of a pass."""
     all_reduce_bytes: Values
     """Through each GPU's link, per token, collectives and hops."""
+    data: Values
+    """Parts of a data-parallel attention; each handles its share of the sequences."""
     pipeline: Values
+    microbatch_tokens: Values
+    """Prompt tokens that pass the pipeline together."""
     bandwidth_bytes_per_s: Values
     flop_per_s: Values
     """Of the units that the layers' dtype runs on."""
@@ -87,19 +93,19 @@ def step_work(deployment: Deployment) -> StepWork:
     uneven = stage_share(model, plan.pipeline) * plan.pipeline
     matrices = experts = 0.0
     for group in model.groups:
-        held = layer_weights(group, model.hidden, tensor=plan.tensor, expert=plan.expert)
+        held = layer_weights(group, model.hidden, tensor=plan.tensor, expert=plan.expert, data=plan.data)
         matrices += group.count * held.matrices
         experts += group.count * held.active_experts
     routed = _routed(model.groups)
     attention = _attention_work(deployment)
-    reduces = sum(g.count * (1 if g.feedforward is None else 2) for g in model.groups)
+    reduces = sum(g.count * _all_reduces(g, plan.data) for g in model.groups)
     hops = plan.pipeline - 1
     neighbours = plan.tensor if plan.tensor > 1 else plan.pipeline
     traffic = reduces * all_reduce_traffic_ratio(plan.tensor) + hops
     return StepWork(
         layer_bytes=uneven * weights.layers + weights.head,
         expert_bytes=uneven * weights.experts,
-        layer_flop=2 * uneven * matrices,
+        layer_flop=2 * uneven * matrices / plan.data,
         expert_flop=2 * uneven * experts,
         head_flop=2 * model.vocab * model.hidden / plan.tensor * (model.kind == "decoder"),
         experts=routed.experts if routed else 1,
@@ -115,14 +121,27 @@ def step_work(deployment: Deployment) -> StepWork:
         both_ways=float(model.kind == "encoder"),
         state_bytes=uneven * attention.state_bytes,
         layers=uneven * model.layers,
+        expert_layers=uneven * sum(g.count for g in model.groups if isinstance(g.feedforward, Moe)),
         all_reduce_rounds=uneven * reduces * all_reduce_rounds(plan.tensor) + hops,
         all_reduce_bytes=traffic * model.hidden * SIXTEEN_BITS_BYTES,
+        data=plan.data,
         pipeline=plan.pipeline,
+        microbatch_tokens=microbatch_tokens(deployment),
         bandwidth_bytes_per_s=gpu.bandwidth_bytes_per_s,
         flop_per_s=flop_per_s(gpu, deployment.dtype),
         unquantized_flop_per_s=unquantized_flop_per_s(gpu, deployment.dtype),
         link_bytes_per_s=group_bandwidth_bytes_per_s(deployment.node, neighbours),
     )
+
+
+LLAMA_CPP_MICROBATCH = 512
+"""llama.cpp's `--ubatch-size`: longer prompts pass the GPUs of a pipeline in parts of so many tokens."""
+
+
+def microbatch_tokens(deployment: Deployment) -> float:
+    """Prompt tokens that pass a pipeline together: a whole step's, in llama.cpp a micro-batch."""
+    budget = deployment.engine.max_num_batched_tokens
+    return min(budget, LLAMA_CPP_MICROBATCH) if deployment.engine.name == "llama.cpp" else budget
 
 
 def stacked(works: Sequence[StepWork]) -> StepWork:
@@ -189,20 +208,22 @@ def _attention_work(deployment: Deployment) -> _AttentionWork:
     """Attention of all layers. Windows of several sizes count as one of their mean size, weighted by
     the bytes they read, which keeps the cost of a full window exact.
     """
-    tensor = deployment.parallelism.tensor
+    plan = deployment.parallelism
+    tensor = plan.attention_tensor
     value = PRECISIONS[deployment.kv_dtype].bytes_per_value
     full = np.zeros(3)
     windowed = np.zeros(3)
     window_bytes = state = 0.0
     for group in deployment.model.groups:
         kind = group.attention
-        cost = group.count * np.array(
+        cost = np.array(
             (
                 kv_bytes_per_token(kind, bytes_per_value=value, tensor=tensor),
                 decode_flop_per_context_token(kind, tensor=tensor),
                 prefill_flop_per_pair(kind, tensor=tensor),
             )
         )
+        cost *= group.count / plan.data
         window = read_window_tokens(kind)
         if window is None:
             full += cost
@@ -210,11 +231,21 @@ def _attention_work(deployment: Deployment) -> _AttentionWork:
             windowed += cost
             window_bytes += window * cost[0]
         if isinstance(kind, LinearAttention):
-            state += group.count * state_bytes(kind, tensor=tensor)
+            state += group.count * state_bytes(kind, tensor=tensor) / plan.data
     window_tokens = round(window_bytes / windowed[0]) if windowed[0] else 0
     kv, flop, pair = (float(x) for x in full)
     window_kv, window_flop, window_pair = (float(x) for x in windowed)
     return _AttentionWork(kv, flop, pair, window_kv, window_flop, window_pair, window_tokens, state)
+
+
+def _all_reduces(group: LayerGroup, data: int) -> int:
+    """Collectives of a layer, each of the traffic of one all-reduce: after attention and after the
+    feed-forward part. With data-parallel attention only routed experts need one: tokens are gathered
+    before them and scattered after them.
+    """
+    if data > 1:
+        return int(isinstance(group.feedforward, Moe))
+    return 1 if group.feedforward is None else 2
 
 
 def _routed(groups: Sequence[LayerGroup]) -> Moe | None:

@@ -37,6 +37,13 @@ class Bounds(NamedTuple):
         return None if self.requests is None else self.warmup + self.requests
 
 
+def bounds_of(plan: ArrivalPlan, requests: int | None, duration_s: float | None, warmup: int) -> Bounds:
+    """How much of a plan is played: without `requests` and `duration_s`, all of it."""
+    if requests is None and duration_s is None:
+        requests = max(0, len(plan.requests) - warmup)
+    return Bounds(requests, NEVER if duration_s is None else picoseconds(duration_s), warmup)
+
+
 class OpenLoop:
     """Requests arrive as scheduled, whatever became of earlier ones."""
 
@@ -80,7 +87,8 @@ class OpenLoop:
 
 
 class ClosedLoop:
-    """Each user sends the next request when the last one has ended and the thinking is done.
+    """Each user sends the next request when the last one has ended and the thinking is done. Users who think
+    come one by one, over the time that one thinks: all at once they would stay in step.
 
     Requests are handed out in plan order; users ready at the same moment are served in the order in which
     they became so. In a level bounded by time alone, a whole plan refused in a row ends the level: no
@@ -96,7 +104,7 @@ class ClosedLoop:
         self._ready: list[tuple[int, int, int]] = []
         """Heap of (time, turn, user)."""
         for user in range(load.users):
-            self._push(0, user)
+            self._push(user * self._think_ps // load.users, user)
         heapify(self._ready)
         self._look()
 

@@ -25,7 +25,7 @@ class Batch(Generic[S]):
     """
 
     __slots__ = (
-        "_due", "_finishes", "_grows", "_phases", "_serial", "_size", "context_tokens", "members", "step",
+        "_due", "_ends", "_finishes", "_grows", "_phases", "_serial", "_size", "context_tokens", "members", "step",
     )  # fmt: skip
 
     def __init__(self, block_size: int, *, grows: bool) -> None:
@@ -35,7 +35,8 @@ class Batch(Generic[S]):
         """Sum of the members' cached tokens."""
         self.members: dict[int, S] = {}
         """By serial, which rises: the newest is last."""
-        self._serial = 0
+        self._serial = self._ends = 0
+        """Of the newest member; sum of the members' `finish`."""
         self._size = block_size
         self._grows = grows
         self._phases = [0] * (2 * block_size)
@@ -50,6 +51,7 @@ class Batch(Generic[S]):
         self._serial = seq.serial = serial = self._serial + 1
         seq.finish = finish = self.step + seq.output_tokens - seq.generated
         self.members[serial] = seq
+        self._ends += finish
         self.context_tokens += seq.computed
         if self._grows:
             phase = (self.step - seq.computed) % self._size
@@ -71,6 +73,7 @@ class Batch(Generic[S]):
 
     def _leave(self, seq: S) -> None:
         del self.members[seq.serial]
+        self._ends -= seq.finish
         seq.generated = seq.output_tokens - (seq.finish - self.step)
         seq.computed = computed = seq.input_tokens + seq.generated - 1
         self.context_tokens -= computed
@@ -78,6 +81,11 @@ class Batch(Generic[S]):
             phase = (self.step - computed) % self._size
             self._phases[phase] -= 1
             self._phases[phase + self._size] -= 1
+
+    @property
+    def tokens_to_come(self) -> int:
+        """Output tokens that the members have yet to write."""
+        return self._ends - self.step * len(self.members)
 
     def newest(self) -> S:
         """The member admitted last."""

@@ -110,7 +110,7 @@ class Replica:
             self._steps, self._rise_ps = 1, 0
             self._first_ps = duration_ps = scheduler.duration_ps(self._step_time, prompts)
             self.end_ps = now_ps + duration_ps
-            if not scheduler.chunked:
+            if scheduler.alone:
                 for visit in batch.members.values():
                     self._paused.setdefault(visit, now_ps)
         elif batch.members:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -39,7 +40,7 @@ class Played(NamedTuple):
     requests: tuple[RequestRecord, ...]
     """By index."""
     steps: tuple[StepRecord, ...]
-    """Stretches of equal steps by start; `waiting` and `kv_used_ratio` are those at the start."""
+    """Stretches of equal steps by start and replica; `waiting` and `kv_used_ratio` are those at the start."""
 
 
 class Journal:
@@ -48,6 +49,13 @@ class Journal:
     def __init__(self) -> None:
         self.requests: list[RequestRecord] = []
         self.steps: list[StepRecord] = []
+
+    def played(self) -> Played:
+        """The level, in order."""
+        # two sorts by one key each: less than half the time of one by a pair
+        steps = sorted(self.steps, key=attrgetter("replica"))
+        steps.sort(key=attrgetter("start_s"))
+        return Played(requests=tuple(sorted(self.requests, key=attrgetter("index"))), steps=tuple(steps))
 
     def refused(self, visit: Visit, replica: int, at_ps: int, reason: str) -> None:
         """A request that the engine answers with 400."""

@@ -99,7 +99,7 @@ class LiveReplica:
         members = list(scheduler.batch.members.values())
         if prompts:
             complete, done = scheduler.prefilled(prompts)
-            tokens = [*members, *complete] if scheduler.chunked else complete
+            tokens = complete if scheduler.alone else [*members, *complete]
         else:
             complete, done = [], scheduler.decoded(1)
             tokens = members

@@ -1,7 +1,10 @@
-"""How engines differ in what they promise a request before it runs.
+"""How engines differ: what a request is promised before it runs, and with whom it shares a step.
 
-vLLM takes blocks as a sequence grows and, when none is left, preempts the newest and recomputes it later.
-TensorRT-LLM (guaranteed no evict) admits a request only when all the blocks it can ever need are free.
+vLLM takes blocks as a sequence grows and, when none is left, preempts the newest and recomputes it later;
+prompts share steps with decoding sequences. TensorRT-LLM (guaranteed no evict) admits a request only when
+all the blocks it can ever need are free; a prompt that is not chunked waits until it fits into a step.
+SGLang computes prompts in steps of their own, before any decode, and admits a request only where there is
+room for it and for a share of what the running ones have yet to write.
 llama.cpp has fixed slots: each with its share of the context, or all drawing on one pool; when that pool is
 exhausted, every request in flight breaks (llama.cpp server, `kv_unified`, observed November 2026).
 """
@@ -23,8 +26,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Input plus output that one request may come to."""
     because: str
     """What sets `most_tokens`, for people."""
+    longest_prompt: int | None = None
+    """Tokens of the longest prompt that fits into a step, where prompts are not cut."""
     chunks: bool = True
-    """Prompts are computed in parts that fit the token budget, together with decoding sequences."""
+    """Prompts are computed in parts that fit the token budget; elsewhere they wait for a step that fits."""
+    alone: bool = False
+    """Prompts are computed in steps of their own, before any decode."""
+    ahead_ratio: float = 0.0
+    """Share of the output still to come that is kept free for running sequences at an admission."""
+    looks_ahead: bool = False
+    """At admission there is room for the whole prompt (and, with an `ahead_ratio`, for its output)."""
     caches: bool = False
     """Full prompt blocks with a known hash are reused."""
     cuts: bool = False
@@ -38,6 +49,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """Why such a request can never be served; None = it can."""
         if input_tokens < 1 or output_tokens < 1:
             return f"{input_tokens} input and {output_tokens} output tokens: at least one each is needed"
+        if self.longest_prompt is not None and input_tokens > self.longest_prompt:
+            return (
+                f"{input_tokens} input tokens exceed the {self.longest_prompt} of a step "
+                "(max_num_batched_tokens without chunked prefill)"
+            )
         asked = input_tokens + (1 if self.cuts else output_tokens)
         if asked <= self.most_tokens:
             return None
@@ -65,17 +81,25 @@ def policy_of(engine: EngineConfig, kv_blocks: int) -> Policy:
     limits = [(kv_blocks * size, "KV pool")]
     if engine.max_model_len is not None:
         limits.append((engine.max_model_len, "max_model_len"))
-    if not engine.enable_chunked_prefill:
+    reserves, whole = engine.policy == "no-evict", not engine.enable_chunked_prefill
+    if whole and not reserves:
+        # a preempted sequence comes back with its answer so far as part of its prompt
         limits.append((engine.max_num_batched_tokens, "max_num_batched_tokens without chunked prefill"))
     most, because = min(limits)
+    alone = engine.prefill == "alone"
+    ahead = alone or engine.scheduler_reserve_full_isl or engine.new_token_ratio > 0
     return Policy(
         blocks=kv_blocks,
         block_size=size,
         most_tokens=most,
         because=because,
-        chunks=engine.enable_chunked_prefill,
+        longest_prompt=engine.max_num_batched_tokens if whole else None,
+        chunks=not whole,
+        alone=alone,
+        ahead_ratio=engine.new_token_ratio,
+        looks_ahead=ahead and not reserves,
         caches=engine.enable_prefix_caching,
-        reserves=engine.policy == "no-evict",
+        reserves=reserves,
     )
 
 
@@ -114,7 +138,9 @@ def _check(engine: EngineConfig, kv_blocks: int) -> None:
             expected=f"at least one token for each of {engine.max_num_seqs} slots",
             found=engine.context_tokens,
         )
-    if engine.max_num_batched_tokens < engine.max_num_seqs:
+    if not 0 <= engine.new_token_ratio <= 1:
+        raise InputError("engine.new_token_ratio", expected="0 to 1", found=engine.new_token_ratio)
+    if engine.prefill == "mixed" and engine.max_num_batched_tokens < engine.max_num_seqs:
         raise InputError(
             "engine.max_num_batched_tokens",
             expected=f"at least max_num_seqs ({engine.max_num_seqs})",

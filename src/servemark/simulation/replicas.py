@@ -6,19 +6,17 @@ request that arrives at a step boundary is in the step that starts there.
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import Literal, get_args
+from collections.abc import Sequence
 
 from servemark.domain.deployment import EngineConfig
 from servemark.domain.step import StepTime
 from servemark.domain.workload import ArrivalPlan
-from servemark.errors import InputError, UnknownName
-from servemark.simulation.arrivals import NEVER, Arrivals, Bounds, ClosedLoop, arrivals_of, picoseconds
+from servemark.errors import InputError
+from servemark.simulation.arrivals import NEVER, Arrivals, ClosedLoop, arrivals_of, bounds_of, picoseconds
 from servemark.simulation.engine import Replica
 from servemark.simulation.journal import Journal, Played, Visit
 from servemark.simulation.prefixes import prefix_of
-
-Router = Literal["round-robin", "least-loaded"]
+from servemark.simulation.routing import Route, Router, route_of
 
 
 def play(
@@ -58,53 +56,69 @@ def play(
         raise InputError("requests", expected="at least one planned request", found="none")
     if replicas < 1:
         raise InputError("replicas", expected="at least 1", found=replicas)
-    if router not in get_args(Router):
-        raise UnknownName("router", kind="a router", name=router, known=get_args(Router))
-    if requests is None and duration_s is None:
-        requests = max(0, len(plan.requests) - warmup)
-    bounds = Bounds(requests, NEVER if duration_s is None else picoseconds(duration_s), warmup)
+    bounds = bounds_of(plan, requests, duration_s, warmup)
     journal = Journal()
     arrivals = arrivals_of(plan, picoseconds(request_overhead_s), bounds)
     engines = [
         Replica(number, step_time, engine, kv_blocks, journal, arrivals.ended) for number in range(replicas)
     ]
-    fleet = _Fleet(arrivals, engines, journal, router)
-    if isinstance(arrivals, ClosedLoop):
-        fleet.run_closed()
-    else:
-        fleet.run_open()
-    return Played(
-        requests=tuple(sorted(journal.requests, key=attrgetter("index"))),
-        steps=tuple(sorted(journal.steps, key=attrgetter("start_s"))),
-    )
+    RoutedReplicas(arrivals, engines, journal, route_of(router, engines)).run()
+    return journal.played()
 
 
-class _Fleet:
-    """Replicas, their router, and the clock they share."""
+class RoutedReplicas:
+    """Replicas, their router, and the clock they share.
+
+    Args:
+        arrivals: when requests reach the router.
+        replicas: all of them.
+        journal: where refused requests are written.
+        route: picks the replica of a request.
+    """
 
     def __init__(
-        self, arrivals: Arrivals, replicas: list[Replica], journal: Journal, router: Router
+        self, arrivals: Arrivals, replicas: Sequence[Replica], journal: Journal, route: Route
     ) -> None:
-        self.arrivals = arrivals
-        self.replicas = replicas
-        self.journal = journal
-        self._least_loaded = router == "least-loaded"
-        self._routed = 0
+        self._arrivals = arrivals
+        self._replicas = replicas
+        self._journal = journal
+        self._route = route
 
-    def run_open(self) -> None:
+    def run(self) -> None:
+        """Until every request has ended."""
+        if isinstance(self._arrivals, ClosedLoop):
+            self._run_closed()
+        else:
+            self._run_open()
+
+    def arrive(self, visit: Visit, now: int) -> None:
+        """Route a request to a replica, which queues or refuses it."""
+        replica = self._route(visit)
+        replica.run(now)
+        policy = replica.scheduler.policy
+        if refusal := policy.refusal(visit.input_tokens, visit.output_tokens):
+            self._journal.refused(visit, replica.number, now, refusal)
+            if visit.user is not None:
+                self._arrivals.refused(visit.user, now)
+            return
+        if policy.cuts:
+            visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)
+        enter(replica, visit, now)
+
+    def _run_open(self) -> None:
         """From arrival to arrival, which are all known."""
-        arrivals, replicas = self.arrivals, self.replicas
+        arrivals, replicas, sees_loads = self._arrivals, self._replicas, self._route.sees_loads
         while (now := arrivals.next_ps) != NEVER:
-            if self._least_loaded:
+            if sees_loads:
                 for replica in replicas:
                     replica.run(now)
-            self._arrive(arrivals.pop(), now)
+            self.arrive(arrivals.pop(), now)
         for replica in replicas:
             replica.run(NEVER)
 
-    def run_closed(self) -> None:
+    def _run_closed(self) -> None:
         """From event to event: the end of a request brings the next."""
-        arrivals, replicas = self.arrivals, self.replicas
+        arrivals, replicas = self._arrivals, self._replicas
         now = 0
         while now != NEVER:
             for replica in replicas:
@@ -114,28 +128,14 @@ class _Fleet:
             for replica in replicas:
                 replica.run(now)
             while arrivals.next_ps == now != NEVER:
-                self._arrive(arrivals.pop(), now)
+                self.arrive(arrivals.pop(), now)
 
-    def _arrive(self, visit: Visit, now: int) -> None:
-        """Route a request to a replica, which queues or refuses it."""
-        replicas = self.replicas
-        number = self._routed % len(replicas)
-        if self._least_loaded:
-            loads = [replica.in_flight for replica in replicas]
-            number = loads.index(min(loads))
-        self._routed += 1
-        replica = replicas[number]
-        replica.run(now)
-        policy, request = replica.scheduler.policy, visit.request
-        if refusal := policy.refusal(visit.input_tokens, visit.output_tokens):
-            self.journal.refused(visit, number, now, refusal)
-            if visit.user is not None:
-                self.arrivals.refused(visit.user, now)
-            return
-        if policy.cuts:
-            visit.output_tokens = policy.granted(visit.input_tokens, visit.output_tokens)
-        if request.prefix_blocks and policy.caches:
-            visit.prefix = prefix_of(
-                request.prefix_blocks, request.prefix_block_tokens, policy.block_size, visit.input_tokens
-            )
-        replica.accept(visit, now)
+
+def enter(replica: Replica, visit: Visit, now: int) -> None:
+    """Queue a request at a replica, with what its prefix cache may know of the prompt."""
+    policy, request = replica.scheduler.policy, visit.request
+    if request.prefix_blocks and policy.caches:
+        visit.prefix = prefix_of(
+            request.prefix_blocks, request.prefix_block_tokens, policy.block_size, visit.input_tokens
+        )
+    replica.accept(visit, now)

@@ -4,8 +4,11 @@ vLLM V1's rule: one token budget a step; running sequences first, one token for 
 prompt that is only partly computed; then waiting requests first come first served, while budget, sequences
 and blocks last. A decoding sequence that finds no block preempts the newest, which goes back to the front
 of the queue and is computed anew; nobody is admitted in such a step. Prompts are cut to the budget, so at
-most one is ever partly computed, and it is the newest. Without chunked prefill (vLLM V0) whole prompts are
-admitted, and while they are computed the decoding sequences pause.
+most one is ever partly computed, and it is the newest. Without chunked prefill a prompt waits until it fits
+whole into what a step's budget leaves.
+
+SGLang's rule (and vLLM V0's): as long as there are prompts to compute, steps compute nothing else, and the
+decoding sequences pause.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class Scheduler(Generic[S]):
         self.prefix_queries = 0
         """Prompt tokens looked up in the prefix cache, and how many of them were there."""
         self.prefix_hits = 0
-        self.chunked = self.policy.chunks
+        self.alone = self.policy.alone
         self.max_num_seqs = engine.max_num_seqs
         self._budget = engine.max_num_batched_tokens
         self._size = self.policy.block_size
@@ -60,26 +63,32 @@ class Scheduler(Generic[S]):
         """Take the blocks of the next step.
 
         Returns the sequences whose prompts it computes, with the number of tokens; all members of the
-        batch decode in it as well, unless it computes prompts and prefill is not chunked.
+        batch decode in it as well, unless it computes prompts and these are computed alone.
         """
         if self.preempted or self.broken:
             self.preempted, self.broken = [], []
         batch = self.batch
         prompts: list[tuple[S, int]] = []
-        if not self.chunked:
-            self._admit(prompts, self._budget)
+        self.settled = True
+        if self.alone and (self.partial is not None or self.waiting):
+            budget = self._budget
+            if self.partial is not None:
+                budget -= self._continue(self.partial, budget, prompts)
+            self._admit(prompts, budget)
             if prompts:
                 return prompts
         while (due := batch.blocks_due()) > self.pool.free:
             self._make_room()
         self.pool.take(due)
         self.taken = due
-        budget = self._budget
-        if self.partial is not None:
-            budget -= self._continue(self.partial, budget - len(batch.members), prompts)
-        self.settled = not self.preempted
-        if self.chunked and self.settled:
-            self._admit(prompts, budget - len(batch.members))
+        if not self.alone:
+            budget = self._budget
+            if self.partial is not None:
+                budget -= self._continue(self.partial, budget - len(batch.members), prompts)
+            if self.waiting and not self.preempted:
+                self._admit(prompts, budget - len(batch.members))
+        if self.preempted:
+            self.settled = False
         return prompts
 
     def decoded(self, steps: int) -> list[S]:
@@ -101,7 +110,7 @@ class Scheduler(Generic[S]):
         are done, oldest first; the blocks of these are free again.
         """
         batch = self.batch
-        done = batch.advance(1) if self.chunked else []
+        done = [] if self.alone else batch.advance(1)
         complete: list[S] = []
         self.partial = None
         self.taken = 0
@@ -130,9 +139,9 @@ class Scheduler(Generic[S]):
         for seq, tokens in prompts:
             total += tokens
             pairs += tokens * (2 * seq.computed + tokens + 1) // 2
-        if self.chunked:
-            return step_time.mixed(members, batch.context_tokens, total, pairs, len(prompts))
-        return step_time.mixed(0, 0, total, pairs, len(prompts))
+        if self.alone:
+            return step_time.mixed(0, 0, total, pairs, len(prompts))
+        return step_time.mixed(members, batch.context_tokens, total, pairs, len(prompts))
 
     def drop(self, seq: S) -> None:
         """Forget a sequence, wherever it is (between steps)."""
@@ -163,25 +172,29 @@ class Scheduler(Generic[S]):
         """Move requests from the queue into the step, first come first served."""
         waiting, policy, size = self.waiting, self.policy, self._size
         room = self.max_num_seqs - len(self.batch.members)
+        looks_ahead = policy.looks_ahead
+        kept = self._kept(prompts) if looks_ahead else 0
         while waiting and budget > 0 and len(prompts) < room:
             seq = waiting[0]
             target = seq.input_tokens + seq.generated
             hits = idle = 0
             if seq.prefix is not None:
                 hits, idle = self.pool.match(seq.prefix, (target - 1) // size)
-            tokens = target - hits * size
+            given = seq.given
+            start = given or hits * size
+            tokens = target - start
             if tokens > budget:
-                if not self.chunked:
+                if not policy.chunks:
                     return
                 tokens = budget
             if policy.reserves:
                 need = blocks_of(seq.input_tokens + seq.output_tokens, size) - hits
             else:
-                need = blocks_of(hits * size + tokens, size) - hits
-            if need + idle > self.pool.free:
+                need = blocks_of(start + tokens, size) - hits
+            promised = self._promised(seq) - hits if looks_ahead else need
+            if promised + idle + kept > self.pool.free:
                 if not policy.breaks:
-                    # Its cached blocks may yet be evicted: a first part with fewer hits needs fewer blocks.
-                    self.settled = not (idle and target > budget)
+                    self.settled = self._stays_blocked(idle, target > budget)
                     return
                 self._break([*(seq for seq, _ in prompts), waiting.popleft()])
                 prompts.clear()
@@ -194,7 +207,9 @@ class Scheduler(Generic[S]):
             self.pool.take(need)
             if policy.reserves:
                 seq.reserved = hits + need
-            if policy.caches and not seq.preemptions:
+            if given:
+                seq.computed, seq.given = given, 0
+            elif policy.caches and not seq.preemptions:
                 seq.cached = seq.computed
                 self.prefix_queries += seq.input_tokens
                 self.prefix_hits += seq.computed
@@ -202,6 +217,28 @@ class Scheduler(Generic[S]):
                 self._register(seq, seq.prefix, seq.computed + tokens)
             prompts.append((seq, tokens))
             budget -= tokens
+            kept += promised - need
+
+    def _promised(self, seq: S) -> int:
+        """Blocks that must be there for a sequence when it is admitted."""
+        if self.policy.ahead_ratio > 0:
+            return blocks_of(seq.input_tokens + seq.output_tokens, self._size)
+        return blocks_of(seq.target, self._size)
+
+    def _kept(self, prompts: list[tuple[S, int]]) -> int:
+        """Free blocks that are spoken for: by the running sequences and by the prompts of this step."""
+        kept = blocks_of(int(self.policy.ahead_ratio * self.batch.tokens_to_come), self._size)
+        for seq, tokens in prompts:
+            kept += self._promised(seq) - blocks_of(seq.computed + tokens, self._size)
+        return kept
+
+    def _stays_blocked(self, idle: int, cut: bool) -> bool:
+        """Whether the head of the queue, without room now, has none while the batch only decodes."""
+        if self.policy.looks_ahead:
+            # of larger blocks none may be taken in a step while less is kept
+            return self.policy.ahead_ratio == 0 or self._size == 1
+        # its cached blocks may yet be evicted: a first part with fewer hits needs fewer blocks
+        return not (idle and cut)
 
     def _register(self, seq: S, prefix: Prefix, computed: int) -> None:
         """Make the prompt blocks findable that are full once `computed` tokens are in the cache."""

@@ -23,6 +23,9 @@ class Sequence(msgspec.Struct, eq=False, kw_only=True):
     """Output tokens so far."""
     computed: int = 0
     """Tokens in the KV cache."""
+    given: int = 0
+    """Tokens whose KV cache comes with the request, from the replica that computed its prompt; not found
+    again after a preemption."""
     held: int = 0
     """How many of its blocks are the first ones of `prefix`."""
     reserved: int = 0

@@ -7,6 +7,7 @@ preemption, the gap that no step covers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import numpy as np
 from msgspec.structs import replace
@@ -79,11 +80,14 @@ def _distribution(
     values: Sequence[float],
     intervals: Sequence[tuple[float, float] | None],
 ) -> Distribution:
+    p50, p95, p99 = values
     return Distribution(
         n=n,
         mean=mean,
+        p50=p50,
+        p95=p95,
+        p99=p99,
         ci={"mean": mean_ci, **dict(zip(QUANTILES, intervals, strict=True))},
-        **dict(zip(QUANTILES, values, strict=True)),
     )
 
 
@@ -109,8 +113,11 @@ def _longest_steps(
     replica_of = np.array([each.replica or 0 for each in several], dtype=np.int64)
     first = np.array([each.first_token_s for each in several], dtype=np.float64)
     last = np.array([each.last_token_s for each in several], dtype=np.float64)
+    steps_of: dict[int, list[StepRecord]] = {}
+    for step in sorted(steps, key=attrgetter("start_s")):
+        steps_of.setdefault(step.replica, []).append(step)
     for replica in np.unique(replica_of):
-        own = sorted((s for s in steps if s.replica == replica), key=lambda s: s.start_s)
+        own = steps_of.get(int(replica))
         if not own:
             continue
         starts = np.array([s.start_s for s in own])

@@ -109,21 +109,25 @@ def describe(values: NDArray[np.float64]) -> Distribution:
     )
 
 
-def _request_metrics(complete: Sequence[RequestRecord]) -> dict[str, Distribution]:
-    """The metrics with one sample per complete request."""
+def request_samples(complete: Sequence[RequestRecord]) -> dict[str, NDArray[np.float64]]:
+    """The metrics with one sample per complete request, in the order of these; NaN where it has none."""
     sent = _column([each.sent_s for each in complete])
     scheduled = _column([each.scheduled_s for each in complete])
     first = _column([each.first_token_s for each in complete])
     last = _column([each.last_token_s for each in complete])
     tokens = _column([each.output_tokens for each in complete])
     apart = (tokens > 1) & (last > first)
-    samples = {
+    return {
         "ttft_s": first - sent,
         "ttft_scheduled_s": first - scheduled,
-        "tpot_s": (last - first)[apart] / (tokens[apart] - 1),
+        "tpot_s": np.where(apart, (last - first) / np.where(apart, tokens - 1, 1.0), np.nan),
         "e2e_s": last - sent,
         "e2e_scheduled_s": last - scheduled,
     }
+
+
+def _request_metrics(complete: Sequence[RequestRecord]) -> dict[str, Distribution]:
+    samples = request_samples(complete)
     return {key: describe(values[~np.isnan(values)]) for key, values in samples.items()}
 
 

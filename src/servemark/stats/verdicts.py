@@ -68,17 +68,22 @@ def requests_needed(statistic: str) -> int:
     return math.ceil(math.log(_TAIL) / math.log(max(q, 1 - q)))
 
 
+def slo_value(level: Level, slo: Slo) -> float | None:
+    """The value that a promise is about; None where the level has no sample of it."""
+    if METRICS[slo.metric].scope == "level":
+        return getattr(level, slo.metric)
+    return getattr(level.metrics.get(slo.metric, Distribution(n=0)), slo.statistic)
+
+
 def _judge_one(level: Level, slo: Slo) -> SloVerdict:
     metric = METRICS.get(slo.metric)
     if metric is None:
         raise UnknownName("slo", kind="a metric", name=slo.metric, known=METRICS)
     found = level.metrics.get(slo.metric, Distribution(n=0))
-    if metric.scope == "level":
-        value: float | None = getattr(level, slo.metric)
-        interval = found.ci.get("mean")
-    else:
-        value = getattr(found, slo.statistic)
-        interval = found.ci.get(slo.statistic)
+    value = slo_value(level, slo)
+    whole = metric.scope == "level"
+    interval = found.ci.get("mean" if whole else slo.statistic)
+    band = level.bands.get(slo.metric) if whole else found.band.get(slo.statistic)
     if value is None:
         return _without_value(level, slo)
     lower = metric.better == "lower"
@@ -100,6 +105,7 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
         slo=slo,
         value=value,
         interval=interval,
+        band=band,
         verdict=word,
         margin=margin,
         reason=reason,

@@ -20,6 +20,7 @@ from servemark.domain.workload import (
     Workload,
 )  # fmt: skip
 from servemark.errors import InputError
+from servemark.traffic.days import day_times, days
 from servemark.traffic.lengths import sample_knots, sample_tokens
 from servemark.traffic.profiles import find_profile
 from servemark.traffic.traces import Trace
@@ -91,7 +92,8 @@ def arrival_times(
 ) -> NDArray[np.float64]:
     """Absolute arrival times in seconds, rising.
 
-    `constant` starts at 0 with equal gaps. The others are renewal processes whose first gap starts at
+    `constant` starts at 0 with equal gaps; `day` is a Poisson process whose rate follows the hours (see
+    `traffic.days`). The others are renewal processes whose first gap starts at
     0: exponential gaps (`poisson`), gamma gaps of shape `1 / burstiness^2` (`gamma`: their coefficient
     of variation is `burstiness`), or gaps through `gap_knots` (`quantiles`).
     """
@@ -104,6 +106,8 @@ def arrival_times(
         count = requests if requests is not None else math.ceil(end_s * rate.per_s) + 1
         times = np.arange(count) / rate.per_s
         return times[times < end_s]
+    if rate.process == "day":
+        return day_times(days()["office-day"], rate.per_s, rng, requests=requests, duration_s=duration_s)
     chunks: list[NDArray[np.float64]] = []
     drawn, last_s = 0, 0.0
     while last_s < end_s and (requests is None or drawn < requests):

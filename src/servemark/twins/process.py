@@ -17,7 +17,7 @@ from servemark.domain.deployment import Deployment
 from servemark.domain.workload import Length
 from servemark.engines.subprocess_engine import RunningEngine, await_address, launch
 from servemark.errors import InputError
-from servemark.physics.step import step_time
+from servemark.physics.speculation import step_time
 from servemark.simulation.live import LiveReplica
 from servemark.twins.server import serve
 from servemark.twins.settings import OverloadStatus, TwinSettings, check_settings
