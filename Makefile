@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: demo test lint types unit snapshots bench clean
+.PHONY: demo test lint types unit test-gpu snapshots bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/servemark demo $(DEMO_ARGS)
@@ -20,6 +20,11 @@ types: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+# On a machine with an NVIDIA GPU: its kernels, then real forward passes against their prediction; see docs/calibration.md.
+test-gpu: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu,test]'
+	SERVEMARK_GPU=1 SERVEMARK_NEEDS=required $(BIN)/pytest -n0 -s tests/gpu
 
 # Rewrites the stored renderings after a change that was meant.
 snapshots: $(VENV)/.test

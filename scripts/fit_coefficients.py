@@ -1,329 +1,300 @@
-"""Fit the step model's coefficients from published measurements.
+"""Fit the step model's coefficients from published measurements, all rows together.
 
-    python scripts/fit_coefficients.py MEASURED.csv [-o src/servemark/catalogue/data/coefficients.csv]
+    python scripts/fit_coefficients.py [MEASURED.csv] [-o src/servemark/catalogue/data]
 
-MEASURED.csv is not part of the repository. Its columns: source, source_version, gpu, num_gpus, tp, pp,
-model, weight_dtype, kv_dtype, engine, isl, osl, concurrency_or_batch, metric, unit, value. For each
-(GPU, dtype, engine) with enough rows, coefficients are fitted to log measurements by robust least squares
-(soft L1): overheads by their logarithm, efficiencies by their logit, so that none exceeds its data sheet.
-Several coefficients pull the same way (compute, memory and overheads at small batch), so each has a
-Gaussian prior there, from `coefficients_prior.csv`; a field that the rows do not narrow is left empty and
-keeps the prior. Relative errors come from the Jacobian at the solution, priors included.
+MEASURED.csv has the columns source, source_version, gpu, num_gpus, tp, pp, model, weight_dtype, kv_dtype, engine, isl,
+osl, concurrency_or_batch, metric, unit, value; by default the rows that the package ships. Ambiguous rows (one
+setting, values more than 5 % apart) are left out. Written are the three tables that
+`servemark.catalogue.coefficients` reads. What remains of the error when the coefficients are exact is measured on rows
+that the fit has not seen: curves left out (known models), models left out, GPUs left out. That takes minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-import msgspec
 import numpy as np
-from scipy.optimize import least_squares
+from msgspec.structs import replace
 
-from servemark.catalogue.architectures import find_model
-from servemark.catalogue.coefficients import FITTED_FIELDS
-from servemark.catalogue.engine_defaults import find_engine
-from servemark.catalogue.gpu_types import find_gpu
-from servemark.domain.deployment import Deployment, Parallelism
-from servemark.domain.gpu import Node
-from servemark.physics.batching import Demand, Room, residence
-from servemark.physics.memory import memory_budget
-from servemark.physics.step import CoefficientValues, StepCost, step_cost, step_seconds
-from servemark.physics.work import StepWork, stacked, step_work
+from servemark.calibration.ambiguity import contradictions
+from servemark.calibration.fitting import (
+    FIELDS,
+    Fit,
+    PartialFits,
+    fitted,
+    group_of,
+    model_shape,
+    teaching,
+)
+from servemark.calibration.observations import Observation, predicted
+from servemark.calibration.predictions import is_played, prediction_log_error
+from servemark.calibration.replays import replayed
+from servemark.calibration.rows import read_rows, shipped_rows
+from servemark.calibration.settings import observation
+from servemark.catalogue.architectures import model_catalogue
+from servemark.catalogue.coefficients import FITTED_FIELDS, SAME_RATE, UNKNOWN, Group, Nearness, generation
+from servemark.domain.coefficients import Coefficients, FittedRange
 
 DATA = Path(__file__).parents[1] / "src/servemark/catalogue/data"
-LEAST_ROWS = 15
-NOISE = 0.08
-"""Log noise of one measurement, engine versions included; the loss turns linear beyond it."""
-LEAST_ERROR = 0.02
-"""Rows share their source's systematic error, which a Jacobian cannot see."""
-OVERHEAD_WIDTH = 1.5
-"""Overheads are known by their order of magnitude: 100 % in the prior's table is a factor of 4.5."""
-STEP_TOKENS = 8192
-MAX_LOAD_SEQUENCES = 2048
-MAX_LOAD_MEMORY = 0.95
-MAX_LOAD_REQUESTS = {
-    (128, 128): 30000, (128, 2048): 3000, (128, 4096): 1500, (500, 2000): 3000, (1000, 1000): 3000,
-    (2048, 128): 3000, (20000, 2000): 1000,
-}  # fmt: skip
-"""Requests per shape in TensorRT-LLM's performance overview; 1,500 for the others."""
-SUPERSEDED = ("vllm", "SC24 snapshot")
-"""Engine and source version left out: vLLM before its V1 engine spent 65 to 100 us of host time on every
-sequence of a step, which is what these rows would teach."""
-STATIC = {
-    # metric: (tokens counted, whether per GPU); None counts a time in ms
-    "total_throughput_in_plus_out": ("both", False),
-    "output_throughput_per_gpu": ("output", True),
-    "output_throughput_total": ("output", False),
-    "decode_throughput_bs1": ("output", False),
-    "prefill_throughput_bs1": ("input", False),
-    "ttft": (None, False),
-}
-Predict = Callable[[CoefficientValues], np.ndarray]
-
-
-class Row(NamedTuple):
-    """One measurement, ready to be predicted."""
-
-    kind: str
-    """`static`: a batch that starts and ends together; `closed`: known concurrency; `max`: saturated."""
-    model: str
-    work: StepWork
-    batch: float
-    inputs: float
-    outputs: float
-    counted: float
-    """Tokens (or, negative, 1000 for a time in ms) by which the predicted seconds are turned into value."""
-    value: float
-    source: str
+NEARNESS: tuple[Nearness, ...] = get_args(Nearness)
+FAMILIES = ("throughput", "tpot", "ttft")
+FOLDS = 5
+LEAST_RESIDUAL = 0.03
+"""Repeats of one measurement differ by 2 % at the 90th percentile."""
+BAND_SHARE, BAND_WIDTH = 0.8, 1.2816
+"""The band holds 80 %; so many standard deviations of a normal distribution do."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("measured", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=DATA / "coefficients.csv")
+    parser.add_argument("measured", type=Path, nargs="?")
+    parser.add_argument("-o", "--output", type=Path, default=DATA)
+    parser.add_argument("--quick", action="store_true", help="keep the residuals of the last run")
     arguments = parser.parse_args()
-    groups = read_groups(arguments.measured)
-    priors = read_priors()
-    lines = []
-    for (gpu, dtype, engine), rows in sorted(groups.items()):
-        if len(rows) < LEAST_ROWS:
-            print(f"{gpu:26s} {dtype:7s} {engine:13s} n {len(rows):4d}   too few: inherits")
-            continue
-        lines.append(fitted_line(gpu, dtype, engine, rows, priors))
-    with arguments.output.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, lines[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    rows = read_rows(arguments.measured) if arguments.measured else shipped_rows()
+    ambiguous = {id(row) for each in contradictions(rows) for row in each.rows}
+    meanings = [observation(row.cells) for row in rows if id(row) not in ambiguous]
+    found = [each for each in meanings if isinstance(each, Observation)]
+    taught = teaching(found)
+    print(f"{len(rows)} rows, {len(ambiguous)} ambiguous, {len(taught)} teach", flush=True)
+    fit = fitted(found)
+    today = date.today().isoformat()
+    write(arguments.output / "coefficients.csv", measured_lines(fit, taught, today))
+    write(arguments.output / "coefficient_effects.csv", effect_lines(fit))
+    if not arguments.quick:
+        write(arguments.output / "coefficient_residuals.csv", residual_lines(fit, taught, today))
 
 
-def read_groups(path: Path) -> dict[tuple[str, str, str], list[Row]]:
-    """Usable rows by (GPU key, dtype, engine)."""
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    with path.open(encoding="utf-8", newline="") as file:
-        for cells in csv.DictReader(file):
-            if row := read_row(cells):
-                gpu, engine = find_gpu(cells["gpu"]).key, find_engine(cells["engine"]).name
-                groups[gpu, weight_dtype(cells), engine].append(row)
-    return groups
+def measured_lines(fit: Fit, taught: Sequence[Observation], today: str) -> Iterable[dict[str, object]]:
+    """A line for every measured group and model, for the group with any model, and for any version."""
+    by_kind: dict[tuple[str, str, str], list[Observation]] = defaultdict(list)
+    for each in taught:
+        group = group_of(each)
+        by_kind[group.gpu, SAME_RATE.get(group.dtype, group.dtype), group.engine].append(each)
+    errors = in_sample_errors(fit, taught)
+    for (gpu, dtype, engine), rows in sorted(by_kind.items()):
+        current = [o for o in rows if generation(engine, group_of(o).version) == engine]
+        versions: dict[str, list[Observation]] = {"": current} if current else {}
+        for each in rows:
+            versions.setdefault(group_of(each).version or "", []).append(each)
+        for version, own in sorted(versions.items()):
+            group = Group(gpu, dtype, engine, version or None)
+            shapes = {model_shape(o.deployment.model) for o in own}
+            names = [k for k, m in model_catalogue().items() if model_shape(m) in shapes]
+            for model in ("", *sorted(names)):
+                seen = [o for o in own if not model or o.deployment.model.key == model] or own
+                yield measured_line(fit, group, model, seen, rows, errors, today)
 
 
-def weight_dtype(cells: dict[str, str]) -> str:
-    """The dtype under Servemark's names. gpt-oss checkpoints are MXFP4, whatever a table calls them."""
-    name = cells["weight_dtype"]
-    if name == "fp4" and cells["model"].startswith("gpt-oss"):
-        return "mxfp4"
-    return {"f16": "fp16"}.get(name, name)
-
-
-def read_row(cells: dict[str, str]) -> Row | None:
-    """One measurement; None where its setting is not known well enough to predict it."""
-    dtype, metric, batch = weight_dtype(cells), cells["metric"], cells["concurrency_or_batch"]
-    if not dtype or int(cells["num_gpus"]) > 8:
-        return None
-    if (cells["engine"], cells["source_version"]) == SUPERSEDED:
-        return None
-    tensor, pipeline = int(cells["tp"]), int(cells["pp"] or 1)
-    if tensor * pipeline != int(cells["num_gpus"]):
-        return None
-    if metric == "tpot_ref":
-        kind = "closed"
-    elif metric in STATIC and batch.isdigit():
-        kind = "static"
-    elif metric in STATIC and batch == "max":
-        kind = "max"
-    else:
-        return None
-    gpu = find_gpu(cells["gpu"])
-    model = find_model(cells["model"])
-    kv_dtype = {"f16": "fp16"}.get(cells["kv_dtype"], cells["kv_dtype"])
-    if kv_dtype in ("", "auto"):
-        kv_dtype = "fp8" if dtype in ("fp8", "fp4") else "bf16"
-    engine = msgspec.structs.replace(
-        find_engine(cells["engine"], gpu=gpu),
-        max_num_batched_tokens=STEP_TOKENS,
-        max_num_seqs=MAX_LOAD_SEQUENCES if kind == "max" else 256,
-        gpu_memory_utilization=MAX_LOAD_MEMORY,
-    )
-    deployment = Deployment(
-        model=model,
-        node=Node(gpu=gpu, gpus=tensor * pipeline),
-        dtype=dtype,
-        kv_dtype=kv_dtype,
-        parallelism=Parallelism(tensor=tensor, pipeline=pipeline),
-        engine=engine,
-    )
-    inputs, outputs, value = float(cells["isl"]), float(cells["osl"]), float(cells["value"])
-    running = batch_of(kind, batch, deployment, inputs, outputs)
-    if running is None or not value > 0:
-        return None
-    counted = counted_tokens(kind, metric, running, inputs, outputs, tensor * pipeline)
-    source = cells["source"].split(" (")[0]
-    return Row(kind, model.key, step_work(deployment), running, inputs, outputs, counted, value, source)
-
-
-def batch_of(kind: str, batch: str, deployment: Deployment, inputs: float, outputs: float) -> float | None:
-    """Sequences that run at once; None where the KV pool cannot hold what was asked."""
-    budget = memory_budget(deployment, sequence_tokens=int(inputs + outputs))
-    held = budget.kv_tokens / (inputs + outputs)
-    if kind == "max":
-        requests = max_load_requests(inputs, outputs)
-        return min(held, MAX_LOAD_SEQUENCES, requests) if held >= 1 else None
-    if deployment.engine.policy == "slots":
-        return float(batch)
-    return float(batch) if float(batch) <= held else None
-
-
-def counted_tokens(kind: str, metric: str, batch: float, inputs: float, outputs: float, gpus: int) -> float:
-    """What the predicted seconds are divided into to give the measured value."""
-    if kind == "closed":
-        return -1000.0
-    counts, per_gpu = STATIC[metric]
-    if counts is None:
-        return -1000.0
-    tokens = {"both": inputs + outputs, "output": outputs, "input": inputs}[counts]
-    if kind == "max":
-        batch = max_load_requests(inputs, outputs)
-    return batch * tokens / (gpus if per_gpu else 1)
-
-
-def read_priors() -> dict[str, tuple[float, float]]:
-    """(value, relative error) by field, of GPUs in general."""
-    with (DATA / "coefficients_prior.csv").open(encoding="utf-8", newline="") as file:
-        cells = next(csv.DictReader(file))
-    return {f: (float(cells[f]), float(cells[f"{f}_relative_error"])) for f in FITTED_FIELDS}
-
-
-def fitted_line(
-    gpu: str, dtype: str, engine: str, rows: list[Row], priors: dict[str, tuple[float, float]]
+def measured_line(
+    fit: Fit,
+    group: Group,
+    model: str,
+    seen: Sequence[Observation],
+    rows: Sequence[Observation],
+    errors: dict[int, float],
+    today: str,
 ) -> dict[str, object]:
-    """Fit one group; print how well; the line of the CSV."""
-    fields = CoefficientValues._fields
-    prior = np.array([priors[f] for f in fields])
-    ratio = np.array([f.endswith("_efficiency") for f in fields])
-    centre = np.log(prior[:, 0] / np.where(ratio, 1 - prior[:, 0], 1))
-    width = prior[:, 1] * np.where(ratio, 1 / (1 - prior[:, 0]), OVERHEAD_WIDTH)
-    predict = prediction(rows)
-    measured = np.log([r.value for r in rows])
-
-    def values_at(x: np.ndarray) -> np.ndarray:
-        return np.where(ratio, 1 / (1 + np.exp(-x)), np.exp(x))
-
-    def log_ratios(x: np.ndarray) -> np.ndarray:
-        return np.log(predict(CoefficientValues(*values_at(x)))) - measured
-
-    def residuals(x: np.ndarray) -> np.ndarray:
-        return np.concatenate([log_ratios(x) / NOISE, (x - centre) / width])
-
-    fit = least_squares(residuals, centre, loss=robust_loss(len(rows)), x_scale=width, max_nfev=200)
-    best = values_at(fit.x)
-    spread = np.sqrt(np.diag(np.linalg.inv(fit.jac.T @ fit.jac)))
-    errors = np.maximum(spread * np.where(ratio, 1 - best, 1), LEAST_ERROR)
-    ratios = np.exp(log_ratios(fit.x)) - 1
-    mape, median = 100 * np.mean(abs(ratios)), 100 * np.median(abs(ratios))
-    values = dict(zip(fields, zip(best, errors, strict=True), strict=True))
-    narrowed = spread < 0.9 * width
-    told = {f: bool(narrowed[i] or abs(fit.x[i] - centre[i]) > width[i]) for i, f in enumerate(fields)}
-    shown = " ".join(f"{v:.2g}±{100 * e:.0f}%" for v, e in values.values())
-    title = f"{gpu:26s} {dtype:7s} {engine:13s} n {len(rows):4d}"
-    print(f"{title}   MAPE {mape:5.1f} %  median {median:4.1f} %   {shown}", flush=True)
-    sources = ", ".join(sorted({r.source for r in rows}))
+    """One line of `coefficients.csv`."""
+    found = of_fit(fit, seen[0], group, model)
+    sources = ", ".join(sorted({o.source for o in seen}))
+    off = np.array([errors[id(o)] for o in seen])
+    spans = range_of(rows)
     line: dict[str, object] = {
-        "gpu": gpu, "dtype": dtype, "engine": engine, "engine_version": "", "rows": len(rows),
-        "source": f"{sources}; in-sample MAPE {mape:.1f} %", "date": date.today().isoformat(),
+        "gpu": group.gpu, "dtype": group.dtype, "engine": group.engine,
+        "engine_version": group.version or "", "model": model, "rows": len(seen),
+        "source": f"{sources}; in-sample error median {100 * np.median(off):.1f} %, mean {100 * off.mean():.1f} %",
+        "date": today, "most_sequences": spans.sequences,
+        "most_context_tokens": f"{spans.context_tokens:g}", "least_params": f"{spans.params[0]:.3g}",
+        "most_params": f"{spans.params[1]:.3g}", "most_gpus": spans.gpus,
     }  # fmt: skip
     for field in FITTED_FIELDS:
-        value, error = values.get(field, (math.nan, math.inf))
-        line[field] = f"{value:.4g}" if told.get(field) else ""
-        line[f"{field}_relative_error"] = f"{error:.2g}" if told.get(field) else ""
-    return line
+        each = getattr(found, field)
+        line[field], line[f"{field}_relative_error"] = f"{each.value:.4g}", f"{each.relative_error:.2g}"
+    lower = (f"{100 * row[j]:.0f}" for i, row in enumerate(found.correlations) for j in range(i))
+    return line | {"correlations": " ".join(lower)}
 
 
-def robust_loss(rows: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Soft L1 for the measurements, plain squares for the priors behind them."""
-
-    def loss(z: np.ndarray) -> np.ndarray:
-        rho = np.array([z, np.ones_like(z), np.zeros_like(z)])
-        root = np.sqrt(1 + z[:rows])
-        rho[:, :rows] = 2 * (root - 1), 1 / root, -0.5 / root**3
-        return rho
-
-    return loss
-
-
-def prediction(rows: list[Row]) -> Predict:
-    """The predicted values of all rows, as a function of the coefficients."""
-    parts: list[tuple[np.ndarray, Predict]] = []
-    for kind, seconds in (("static", static_seconds), ("closed", closed_seconds), ("max", max_seconds)):
-        chosen = np.array([i for i, r in enumerate(rows) if r.kind == kind], dtype=int)
-        if len(chosen):
-            parts.append((chosen, part_prediction([rows[i] for i in chosen], seconds)))
-
-    def predict(values: CoefficientValues) -> np.ndarray:
-        result = np.empty(len(rows))
-        for chosen, part in parts:
-            result[chosen] = part(values)
-        return result
-
-    return predict
-
-
-def part_prediction(rows: list[Row], seconds: Callable[..., np.ndarray]) -> Predict:
-    """The same for rows of one kind."""
-    work = stacked([r.work for r in rows])
-    batch, inputs, outputs, counted = (
-        np.array([getattr(r, name) for r in rows])[:, None]
-        for name in ("batch", "inputs", "outputs", "counted")
+def of_fit(fit: Fit, each: Observation, group: Group, model: str) -> Coefficients:
+    gpu = each.deployment.node.gpu
+    return fit.coefficients(
+        gpu, dtype=group.dtype, engine=group.engine, version=group.version, model=shape_of(model)
     )
 
-    def predict(values: CoefficientValues) -> np.ndarray:
-        time_s = seconds(step_cost(work, values), batch, inputs, outputs)
-        return np.where(counted < 0, -counted * time_s, counted / time_s)[:, 0]
 
-    return predict
+def shape_of(model: str) -> str | None:
+    return model_shape(model_catalogue()[model]) if model else None
 
 
-def static_seconds(cost: StepCost, batch: np.ndarray, inputs: np.ndarray, outputs: np.ndarray):
-    """All prompts, in as many steps as the token budget needs; then all decodes together."""
-    steps = np.maximum(batch * inputs / STEP_TOKENS, 1)
-    tokens = batch * inputs / steps
-    prefill = steps * step_seconds(cost, 0.0, 0.0, tokens, tokens * (inputs + 1) / 2, batch / steps)
-    decode = sum(
-        step_seconds(cost, batch, batch * (inputs + share * outputs)) for share in (1 / 6, 1 / 2, 5 / 6)
+def range_of(rows: Sequence[Observation]) -> FittedRange:
+    """What the rows of a (GPU, dtype, engine) span."""
+    params = [o.deployment.model.params for o in rows]
+    return FittedRange(
+        sequences=int(max(2048 if o.kind == "max" else o.sequences for o in rows)),
+        context_tokens=max(o.input_tokens + o.output_tokens for o in rows),
+        params=(min(params), max(params)),
+        gpus=max(o.deployment.parallelism.gpus for o in rows),
     )
-    first = np.where(inputs > 0, 1, 0)
-    return first * prefill + np.maximum(outputs - first, 0) / 3 * decode
 
 
-def closed_seconds(cost: StepCost, batch: np.ndarray, inputs: np.ndarray, outputs: np.ndarray):
-    """Mean gap between tokens at a known concurrency, lengths spread (InferenceX draws them)."""
-    return residence(cost, demand(inputs, outputs), Room(batch, STEP_TOKENS), batch - 1).gap_s
+def in_sample_errors(fit: Fit, taught: Sequence[Observation]) -> dict[int, float]:
+    return {id(o): abs(math.exp(e) - 1) for o, e in zip(taught, log_errors(fit, taught), strict=True)}
 
 
-def max_seconds(cost: StepCost, batch: np.ndarray, inputs: np.ndarray, outputs: np.ndarray):
-    """All requests of a saturated run: full batches, then half of one running out."""
-    requests = np.array(
-        [max_load_requests(i, o) for i, o in zip(inputs[:, 0], outputs[:, 0], strict=True)]
-    )[:, None]
-    full = residence(cost, demand(inputs, outputs), Room(batch, STEP_TOKENS), batch - 1).total_s
-    tail = outputs / 2 * step_seconds(cost, batch / 2, batch / 2 * (inputs + outputs / 2))
-    return requests / batch * full + tail
+def log_errors(fit: Fit, rows: Sequence[Observation]) -> np.ndarray:
+    """Logarithm of predicted over measured."""
+    values = predicted(rows, [fit.coefficients_for(o) for o in rows])
+    return np.log(values / np.array([o.value for o in rows]))
 
 
-def max_load_requests(inputs: float, outputs: float) -> int:
-    """Requests of a saturated run of this shape."""
-    return MAX_LOAD_REQUESTS.get((int(inputs), int(outputs)), 1500)
+def effect_lines(fit: Fit) -> Iterable[dict[str, object]]:
+    """Every effect, in words of the catalogue; `?` an unknown level."""
+    posterior = fit.posterior
+    errors = np.sqrt(np.diag(posterior.covariance)) * shares_of_errors(fit)
+    shapes: dict[str, list[str]] = defaultdict(list)
+    for key, model in model_catalogue().items():
+        shapes[model_shape(model)].append(key)
+    widths: dict[tuple[str, int], float] = {}
+    for i, (effect, level, k) in enumerate(posterior.design.columns):
+        widths[effect, k] = posterior.widths[i]
+        shape, space, rest = level.partition(" ")
+        names = shapes.get(shape, [shape]) if effect.startswith("model") else [shape]
+        for name in names:
+            yield effect_line(effect, f"{name}{space}{rest}", FIELDS[k], posterior.unknowns[i], errors[i])
+    for (effect, k), width in widths.items():
+        if effect != "mean":
+            yield effect_line(effect, UNKNOWN, FIELDS[k], 0.0, width)
 
 
-def demand(inputs: np.ndarray, outputs: np.ndarray) -> Demand:
-    zero = np.zeros_like(inputs)
-    return Demand(inputs, outputs, zero, zero, zero, overhead_s=zero, in_phase=zero, cohorts=zero)
+def shares_of_errors(fit: Fit) -> np.ndarray:
+    """What the errors of effects count where they are added in squares: those of one sum partly cancel.
+
+    By unknown, the root of the variance of the sum over the sum of the variances, over all measured groups.
+    """
+    design, covariance = fit.posterior.design, fit.posterior.covariance
+    together, apart = np.zeros(design.parameters), np.zeros(design.parameters)
+    for own, fields in zip(design.members, design.fields, strict=True):
+        for k in range(design.parameters):
+            mine = own[fields == k]
+            together[k] += covariance[np.ix_(mine, mine)].sum()
+            apart[k] += np.diag(covariance)[mine].sum()
+    return np.sqrt(together / apart)[[k for _, _, k in design.columns]]
+
+
+def effect_line(effect: str, level: str, field: str, value: float, error: float) -> dict[str, object]:
+    return {
+        "effect": effect,
+        "level": level,
+        "field": field,
+        "value": f"{value:.4g}",
+        "error": f"{error:.2g}",
+    }
+
+
+def residual_lines(fit: Fit, rows: Sequence[Observation], today: str) -> Iterable[dict[str, object]]:
+    """Residual errors such that 80 % of unseen values fall inside the band."""
+    found: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for fold_of in (fold_of_curve, fold_of_model, fold_of_gpu):
+        for each in unseen(fit, rows, fold_of):
+            if (each.nearness == "known model") == (fold_of is fold_of_curve):
+                found[each.nearness, each.family].append((each.log_error, each.propagated))
+    for nearness in NEARNESS:
+        for family in FAMILIES:
+            errors, own = np.array(found[nearness, family]).T
+            residual, off = residual_error(errors, own), np.abs(np.exp(errors) - 1)
+            figures = f"mean {100 * off.mean():.1f} %, median {100 * np.median(off):.1f} %"
+            print(
+                f"{nearness:12s} {family:10s} n {len(off):5d} {figures}, residual {residual:.3f}",
+                flush=True,
+            )
+            yield {
+                "nearness": nearness, "family": family, "log_error": f"{residual:.3f}",
+                "rows": len(off), "mean_error": f"{off.mean():.4f}",
+                "median_error": f"{np.median(off):.4f}", "date": today,
+            }  # fmt: skip
+
+
+def residual_error(errors: np.ndarray, own: np.ndarray) -> float:
+    """The residual that, added in squares to the propagated errors, makes the band hold its share."""
+    low, high = LEAST_RESIDUAL, 2.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        inside = np.mean(np.abs(errors) <= BAND_WIDTH * np.hypot(own, middle))
+        low, high = (middle, high) if inside < BAND_SHARE else (low, middle)
+    return high
+
+
+class Unseen(NamedTuple):
+    """How a row came out under a fit that had not seen it."""
+
+    nearness: str
+    family: str
+    log_error: float
+    """Of the prediction, with its sign."""
+    propagated: float
+    """What the errors of the coefficients account for."""
+
+
+def unseen(
+    fit: Fit, rows: Sequence[Observation], fold_of: Callable[[Observation], Hashable]
+) -> Iterable[Unseen]:
+    """Every row under a fit without its fold."""
+    folds: dict[Hashable, list[int]] = defaultdict(list)
+    for i, each in enumerate(rows):
+        folds[fold_of(each)].append(i)
+    partial_fits = PartialFits(fit)
+    for level, members in folds.items():
+        partial = partial_fits.without(lambda each, level=level: fold_of(each) == level)
+        own = [rows[i] for i in members]
+        coefficients = [exact(partial.coefficients_for(o)) for o in own]
+        for each, c, value in zip(own, coefficients, predicted(own, coefficients), strict=True):
+            value = replayed(each, c) if is_played(each) else value
+            error = math.log(value / each.value)
+            yield Unseen(partial.nearness(each), family_of(each), error, prediction_log_error(each, c))
+
+
+def exact(coefficients: Coefficients) -> Coefficients:
+    """Without residual errors, so that a band holds what is propagated and nothing else."""
+    return replace(coefficients, residual_log_errors=dict.fromkeys(FAMILIES, 0.0))
+
+
+def fold_of_curve(each: Observation) -> Hashable:
+    """A fifth of the curves; all loads of a curve go together."""
+    deployed = each.deployment
+    curve = (
+        deployed.node.gpu.key, deployed.dtype, deployed.engine.name, deployed.engine.version,
+        model_shape(deployed.model), deployed.parallelism, each.input_tokens, each.output_tokens, each.metric,
+    )  # fmt: skip
+    return int(hashlib.md5(str(curve).encode()).hexdigest(), 16) % FOLDS
+
+
+def fold_of_model(each: Observation) -> Hashable:
+    return model_shape(each.deployment.model)
+
+
+def fold_of_gpu(each: Observation) -> Hashable:
+    return each.deployment.node.gpu.key
+
+
+def family_of(each: Observation) -> str:
+    return {"throughput": "throughput", "ttft": "ttft"}.get(each.metric, "tpot")
+
+
+def write(path: Path, lines: Iterable[dict[str, object]]) -> None:
+    rows = list(lines)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{path.name}: {len(rows)} lines", flush=True)
 
 
 if __name__ == "__main__":

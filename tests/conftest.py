@@ -38,6 +38,8 @@ FOUND = {
     "hub": _module("huggingface_hub"),
     "vl_convert": _module("vl_convert"),
     "ipython": _module("IPython"),
+    # `make test-gpu` says so: the default suite leaves the GPU of a developer's machine alone
+    "gpu": lambda: bool(os.environ.get("SERVEMARK_GPU")) and _module("torch")(),
 }
 
 

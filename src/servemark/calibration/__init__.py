@@ -1,0 +1,1 @@
+"""Published and own measurements -> coefficients with uncertainty; how well they predict."""
