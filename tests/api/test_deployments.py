@@ -1,6 +1,7 @@
 import pytest
 
-from servemark.api.deployments import build_deployment, family_taken, parse_settings
+from servemark.api.deployments import build_deployment, family_taken
+from servemark.api.engine_settings import parse_settings
 from servemark.errors import InputError, UnknownName
 
 
@@ -117,3 +118,20 @@ def test_settings_text():
     assert parse_settings("a=1, b = 2,") == {"a": "1", "b": "2"}
     with pytest.raises(UnknownName):
         build_deployment("llama-3.1-8b", {"gpu": "l40s", "set_": "colour=red"})
+
+
+def test_what_joins_the_gpus_is_an_input():
+    options = {"gpu": "l40s", "tp": 4, "topology": "pcie-numa"}
+    assert build_deployment("llama-3.1-8b", options).node.joined_by == "pcie-numa"
+    assumed = build_deployment("llama-3.1-8b", {"gpu": "l40s", "tp": 4}).node
+    assert (assumed.topology, assumed.joined_by) == (None, "pcie-switch")
+    slow = build_deployment("llama-3.1-8b", {"gpu": "l40s", "tp": 4, "peer_to_peer": False}).node
+    assert slow.joined_by == "host"
+
+
+def test_a_topology_that_cannot_be_is_refused():
+    misspelt = refused("llama-3.1-8b", gpu="l40s", tp=4, topology="pcie-swich")
+    assert (misspelt.path, misspelt.nearest[0]) == ("topology", "pcie-switch")
+    absent = refused("llama-3.1-8b", gpu="l40s", tp=4, topology="nvswitch")
+    assert (absent.path, absent.found) == ("topology", "nvswitch")
+    assert "pcie-switch, pcie-numa, host for L40S" in str(absent)

@@ -71,7 +71,7 @@ def interruptible():
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_a_running_loop_leaves_what_was_measured(url):
     async def cell():
-        Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        Timer(3.0, os.kill, (os.getpid(), signal.SIGINT)).start()
         return sm.measure(url, users=[1, 2], duration="10min", **SMALL)
 
     # like IPython, and unlike asyncio.run, this takes no hold of SIGINT

@@ -15,7 +15,7 @@ L40S = "llama-3.1-8b --gpu l40s"
 def test_without_arguments_the_table_of_commands(servemark):
     ran = servemark("")
     assert ran.code == 0
-    for name, (_, line) in COMMANDS.items():
+    for name, (_, _, line) in COMMANDS.items():
         assert name in ran.out
         assert line in ran.out
 

@@ -52,8 +52,8 @@ def test_what_the_verbs_return_shows_itself(shell, tmp_path):
 
     run = sm.predict("llama-3.1-8b", gpu="l40s", users=[1, 8], slo="tpot_p95=50ms", runs=tmp_path)
     for value, words in (
-        (run, "carries at least 8 users within its promises"),
-        (sm.report(run), "carries at least 8 users within its promises"),
+        (run, "carries at least 8 users (80 % band"),
+        (sm.report(run), "carries at least 8 users (80 % band"),
         (sm.fit("llama-3.1-8b", gpu="l40s"), "Llama 3.1 8B (bf16) on 1 x L40S"),
         (sm.gpus("l40s"), "L40S"),
         (sm.models(), "llama-3.1-8b"),

@@ -177,6 +177,32 @@ def closed_form(slos=(TTFT, TPOT), rows=CLOSED_FORM) -> Run:
     )  # fmt: skip
 
 
+def with_bands(plain: Level, slos) -> Level:
+    """The level with the 80 % band of a prediction: from value / 1.1 to value x 1.2."""
+
+    def around(value: float) -> tuple[float, float]:
+        return value / 1.1, value * 1.2
+
+    metrics = {
+        key: replace(
+            found, band={p: around(getattr(found, p)) for p in ("mean", "p50", "p95", "p99")}
+        )
+        for key, found in plain.metrics.items()
+    }  # fmt: skip
+    bands = {key: around(getattr(plain, key)) for key in ("output_tokens_per_s", "requests_per_s")}
+    return judge(replace(plain, metrics=metrics, bands=bands), slos)
+
+
+def banded(slos=(TTFT, TPOT)) -> Run:
+    """The closed form with its error: TPOT p95 at 16 users, 40.1 ms, may be 36.5 to 48.1 ms."""
+    plain = closed_form(slos)
+    levels = tuple(with_bands(each, slos) for each in plain.levels)
+    return replace(
+        plain, levels=levels, capacity=plain.capacity and replace(plain.capacity, band=(16.0, 29.0)),
+        extrapolations=("a batch of 32 lies beyond the fitted 1 to 24",),
+    )  # fmt: skip
+
+
 def simulated(slos=(TTFT, TPOT, FAILURES)) -> Run:
     levels = [
         level(row, slos, n=400, warmup_sent=8, window=Window(start_s=4.0, end_s=9.0 * row[0] + 40.0))
@@ -310,6 +336,7 @@ EXAMPLES = {
     "nowhere": lambda: (holding_nowhere(),),
     "never-broken": lambda: (never_broken(),),
     "demo": lambda: (simulated(), measured(), tiny_model()),
+    "banded": lambda: (banded(), measured()),
     "two-gpus": lambda: (closed_form(), faster_gpu(), measured_with_failures()),
 }
 """What the tests go through: name -> runs of one report."""

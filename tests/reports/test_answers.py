@@ -3,9 +3,11 @@ from example_runs import (
     CLOSED_FORM,
     DEPLOYMENT,
     FAILURES,
+    L40S,
     MEASURED,
     TPOT,
     TTFT,
+    banded,
     closed_form,
     holding_nowhere,
     level,
@@ -18,6 +20,8 @@ from example_runs import (
 )
 from msgspec.structs import replace
 
+from servemark.domain.deployment import Parallelism
+from servemark.domain.gpu import Node
 from servemark.domain.workload import Replay
 from servemark.reports.answers import answer_of, sentence_of
 from servemark.reports.series import series_of
@@ -130,3 +134,48 @@ def test_a_load_at_which_nothing_completed_says_so():
     one = run([levels[0], judge(none, (TTFT,))], (TTFT,), origin="measured", method="load test",
               deployment=DEPLOYMENT)  # fmt: skip
     assert notes_of(one) == ("At 16 users TTFT p95 (none of 100 requests completed) breaks its promise.",)
+
+
+def test_a_prediction_says_how_far_its_capacity_may_be_off():
+    assert sentence_of(banded()) == (
+        f"{SUBJECT} carries 16 users (80 % band 16 to 29) within its promises; "
+        "the next to break is TPOT p95 ≤ 50 ms, 20 % of room left."
+    )
+    assert notes_of(banded())[-1] == (
+        "Extrapolated, with wider bands: a batch of 32 lies beyond the fitted 1 to 24."
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "band", "said"),
+    [(banded(), (12.0, 19.0), "carries 16 users (80 % band 12 to 19) within"),
+     (banded(), (12.0, 32.0), "carries 16 users (80 % band 12 to at least 32) within"),
+     (banded(), (9.7234, 1536.0), "carries 16 users (80 % band 9.72 to at least 1536) within"),
+     (banded(), (0.0, 19.0), "carries 16 users (80 % band 0 to 19) within"),
+     (never_broken(), (6.0, 8.0), "carries at least 8 users (80 % band 6 to at least 8) within"),
+     (never_broken(), (8.0, 8.0), "carries at least 8 users (80 % band at least 8) within"),
+     (holding_nowhere(), (0.0, 2.0), "holds its promises at no tested load (80 % band at most 2): TTFT"),
+     (holding_nowhere(), (0.0, 0.0), "holds its promises at no tested load: TTFT")],
+)  # fmt: skip
+def test_every_band_has_its_words(one, band, said):
+    assert said in sentence_of(replace(one, capacity=replace(one.capacity, band=band)))
+
+
+def test_throughput_without_a_promise_has_its_band():
+    # 652 tok/s: 652 / 1.1 to 652 x 1.2
+    assert "gives 652 tok/s (80 % band 593 to 782) at 32 users" in sentence_of(banded(slos=()))
+
+
+def test_what_joins_the_gpus_of_a_replica_is_said_where_it_was_assumed():
+    def notes_with(topology):
+        spread = replace(
+            DEPLOYMENT, parallelism=Parallelism(tensor=4), node=Node(gpu=L40S, gpus=4, topology=topology)
+        )
+        return notes_of(replace(closed_form(), deployment=spread))
+
+    assert (
+        "Assumed: the GPUs of a replica are joined by PCIe under one switch, peer to peer, 32 GB/s each way "
+        "(--topology)." in notes_with(None)
+    )
+    assert not any("joined" in note for note in notes_with("host"))
+    assert not any("joined" in note for note in notes_of(closed_form()))

@@ -42,7 +42,7 @@ def chromium(tmp_path, page, *options):
 
 
 @pytest.mark.parametrize("size", ["1100,900", "500,900"])
-@pytest.mark.parametrize("name", ["both", "two-gpus"])
+@pytest.mark.parametrize("name", ["banded", "two-gpus"])
 def test_every_chart_is_drawn_and_nothing_is_fetched(name, size, tmp_path):
     report = compose(EXAMPLES[name]())
     page = PROBE.join(render_html(report).rsplit("</body>", 1))
@@ -52,7 +52,7 @@ def test_every_chart_is_drawn_and_nothing_is_fetched(name, size, tmp_path):
     assert "CONSOLE" not in log
 
 
-@pytest.mark.parametrize("name", ["closed-form", "both", "demo", "two-gpus"])
+@pytest.mark.parametrize("name", ["closed-form", "banded", "demo", "two-gpus"])
 def test_it_prints_on_two_pages(name, tmp_path):
     printed = tmp_path / "report.pdf"
     chromium(tmp_path, render_html(compose(EXAMPLES[name]())), f"--print-to-pdf={printed}",

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from servemark.domain.capacity import Capacity
-from servemark.domain.deployment import Deployment
-from servemark.domain.gpu import NUMERIC_FIELDS, Link
+from servemark.domain.deployment import Deployment, Parallelism
+from servemark.domain.gpu import NUMERIC_FIELDS, Link, Node
 from servemark.domain.memory import Fit
 from servemark.domain.workload import Users
 from servemark.reports.cards import (
@@ -142,6 +142,7 @@ def test_one_gpu_figure_by_figure():
     assert table.notes == (
         "Ada, PCIe, data-centre, with a graphics pipeline.",
         "Also known as: NVIDIA L40S.",
+        "A group of it is joined by pcie-switch, pcie-numa or host (--topology); pcie-switch is assumed.",
         "Note: passively cooled",
         NOTE,
     )
@@ -221,5 +222,29 @@ def test_kept_runs_show_when_they_began_and_what_they_carry():
     ]
 
 
+def test_a_kept_prediction_shows_the_band_of_its_capacity():
+    predicted = replace(KEPT, capacity=Capacity(load=Users(users=8), band=(6.0, 1200.0)))
+    table = entry_table((predicted, KEPT))
+    assert [row[5] for row in texts(table)] == ["8 users (6 to 1200)", "8 users"]
+    assert table.notes == ("In brackets the 80 % band of a predicted capacity.",)
+
+
 def test_no_runs():
     assert printed(entry_table(()), 80) == "no runs kept yet\n"
+
+
+def test_what_joins_the_gpus_is_said_with_the_budget():
+    def last_note(topology):
+        fit = fit_of(BUDGET)
+        spread = replace(
+            fit.deployment,
+            parallelism=Parallelism(tensor=2),
+            node=Node(gpu=L40S, gpus=2, topology=topology),
+        )
+        return fit_table(replace(fit, deployment=spread)).notes[-1]
+
+    words = "The GPUs of a replica are joined by PCIe"
+    assert last_note(None) == (
+        f"{words} under one switch, peer to peer, 32 GB/s each way; assumed, --topology says otherwise."
+    )
+    assert last_note("host") == f"{words} through host memory, 32 GB/s each way."

@@ -1,6 +1,7 @@
 import pytest
 from example_runs import (
     EXAMPLES,
+    banded,
     closed_form,
     faster_gpu,
     measured,
@@ -108,3 +109,14 @@ def test_every_colour_has_a_dark_counterpart(name):
             yield part
 
     assert {colour for chart in charts(name) for colour in colours(chart.spec)} <= set(DARK)
+
+
+def test_the_band_lies_between_the_slow_and_the_fast_curve():
+    chart = interactivity_chart(drawn(banded(), measured()))
+    (band,) = [layer for layer in chart.spec["layer"] if layer["mark"].get("fillOpacity")]
+    outline = [(row["x"], row["y"]) for row in band["data"]["values"]]
+    # 32 users: TPOT p50 45.9 ms x 1.2 gives 18.2 tok/s per user, / 1.1 gives 24.0; 652 tok/s / 1.1 and x 1.2
+    assert outline[5] == (18.155, 592.73) and outline[6] == (23.965, 782.4)
+    assert len(outline) == 12 and outline[0][1] < outline[-1][1]
+    assert "80 % band" in chart.caption
+    assert "80 % band" not in interactivity_chart(drawn(closed_form(), measured())).caption

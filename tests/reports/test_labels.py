@@ -1,8 +1,20 @@
 import pytest
 
+from servemark.catalogue.gpu_types import find_gpu
 from servemark.domain.capacity import SloVerdict
+from servemark.domain.gpu import Node
 from servemark.domain.workload import Rate, Replay, Slo, Users
-from servemark.reports.labels import loads_label, margin_label, percent, reason_label, short_load, slo_label
+from servemark.reports.labels import (
+    band_label,
+    joined_label,
+    loads_label,
+    margin_label,
+    or_list,
+    percent,
+    reason_label,
+    short_load,
+    slo_label,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +57,30 @@ def test_loads_of_one_kind_share_their_unit():
 def test_beside_its_kind_a_load_is_short():
     loads = (Users(users=4), Rate(per_s=3), Replay(name="chat", time_scale=2))
     assert [short_load(load) for load in loads] == ["4", "3 req/s", "chat x2"]
+
+
+def test_a_band_names_its_unit_once():
+    assert band_label("tpot_s", (0.031, 0.0442)) == "31.0 to 44.2 ms"
+    assert band_label("tpot_s", (0.031, 0.0442), between="–") == "31.0–44.2 ms"
+    assert band_label("ttft_s", (0.95, 1.2)) == "950 ms to 1.20 s"
+    assert band_label("output_tokens_per_s", (593.0, 1782.4)) == "593 to 1,780 tok/s"
+
+
+def test_what_joins_gpus_is_named_as_its_maker_does():
+    mi300x = find_gpu("mi300x")
+    assert (
+        joined_label(Node(gpu=mi300x, gpus=8)) == "Infinity Fabric between all of them, 448 GB/s each way"
+    )
+    assert (
+        joined_label(Node(gpu=find_gpu("h100-sxm"), gpus=8))
+        == "NVLink between all of them, 450 GB/s each way"
+    )
+    assert joined_label(Node(gpu=mi300x, gpus=8, topology="host")).startswith("PCIe through host memory")
+
+
+def test_alternatives():
+    assert [or_list(words) for words in (("a",), ("a", "b"), ("a", "b", "c"))] == [
+        "a",
+        "a or b",
+        "a, b or c",
+    ]

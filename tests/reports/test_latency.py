@@ -1,4 +1,5 @@
 from example_runs import (
+    banded,
     closed_form,
     faster_gpu,
     measured,
@@ -70,7 +71,7 @@ def test_many_subjects_are_compared_by_their_p95_in_one_panel():
     assert (ttft.title, tpot.title) == ("TTFT p95", "TPOT p95")
     texts = [row["text"] for row in rows(ttft.spec) if "text" in row]
     assert [text for text in texts if "L40S" in text] == [f"◇ {n} x L40S" for n in (4, 3, 2, 1)]
-    assert percentiles_shown((ttft, tpot)).startswith("p95 of every run")
+    assert percentiles_shown(drawn(*sizes), (ttft, tpot)).startswith("p95 of every run")
 
 
 def test_a_promise_stands_beside_its_line_clear_of_the_points():
@@ -86,3 +87,33 @@ def test_equal_percentiles_are_labelled_from_the_top_down():
         (row["py"], row["text"]) for row in rows(ttft.spec) if row.get("text") in ("p50", "p95", "p99")
     )
     assert [text for _, text in ends] == ["p99", "p95", "p50"]
+
+
+def test_the_band_of_a_prediction_is_that_of_its_p95():
+    ttft, tpot = latency_charts(drawn(banded()))
+    (band,) = [layer for layer in tpot.spec["layer"] if layer["mark"]["type"] == "area"]
+    # 57.8 / 1.1 and x 1.2
+    assert band["data"]["values"][-1] == {"x": 32.0, "low": 52.545, "high": 69.36}
+    tips = [row["tip"] for row in rows(tpot.spec) if "tip" in row]
+    assert "TPOT p95 at 32 users: 57.8 ms (80 % band: 52.5 to 69.4 ms)" in tips
+    assert "TPOT p50 at 32 users: 45.9 ms" in tips
+    said = {
+        name: percentiles_shown(drawn(*runs), (ttft, tpot)).partition("dashed: p99.")[2]
+        for name, runs in {
+            "one": (banded(),),
+            "both": (banded(), measured()),
+            "old": (closed_form(),),
+        }.items()
+    }
+    assert said == {
+        "one": " Shaded: 80 % band of a predicted p95.",
+        "both": " Shaded: 80 % band of a predicted p95 and 95 % intervals of measured values."
+        " Points in grey have no 95 % interval.",
+        "old": "",
+    }
+
+
+def test_an_interval_is_called_by_its_own_name():
+    _, tpot = latency_charts(drawn(measured()))
+    tips = [row["tip"] for row in rows(tpot.spec) if "(" in row.get("tip", "")]
+    assert tips and all("(95 % interval: " in tip for tip in tips)

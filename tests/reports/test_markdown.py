@@ -8,7 +8,7 @@ from servemark.reports.markdown import render_markdown
 from servemark.reports.sections import compose
 
 
-@pytest.mark.parametrize("name", ["both", "failures", "single-level"])
+@pytest.mark.parametrize("name", ["banded", "both", "failures", "single-level"])
 def test_rendering(name, snapshot):
     assert render_markdown(compose(EXAMPLES[name]())) == snapshot
 

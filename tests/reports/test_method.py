@@ -1,8 +1,22 @@
-from example_runs import closed_form, measured, rows_of, simulated, tiny_model
+import msgspec
+from example_runs import (
+    COEFFICIENTS,
+    DEPLOYMENT,
+    L40S,
+    closed_form,
+    measured,
+    rows_of,
+    simulated,
+    tiny_model,
+)
 from msgspec.structs import replace
 
+from servemark.domain.coefficients import Fitted
+from servemark.domain.deployment import Parallelism
+from servemark.domain.gpu import Node
 from servemark.domain.workload import FixedLength, LognormalLength, QuantileLength
 from servemark.reports.labels import length_label
+from servemark.reports.method import COEFFICIENTS as WORDS
 from servemark.reports.method import method_section
 from servemark.reports.series import series_of
 
@@ -45,6 +59,22 @@ def test_coefficients_stand_once_with_error_and_source():
     )
 
 
+def test_every_coefficient_has_its_words():
+    fitted = {
+        name for name, value in msgspec.structs.asdict(COEFFICIENTS).items() if isinstance(value, Fitted)
+    }
+    assert {name for name, _ in WORDS} == fitted
+
+
+def test_the_error_beyond_the_coefficients_is_said():
+    one = closed_form()
+    known = replace(one.coefficients, residual_log_errors={"throughput": 0.08, "tpot": 0.09, "ttft": 0.15})
+    runs = (replace(one, coefficients=known),)
+    assert method_section(runs, series_of(runs)).tables[2].notes[0].endswith(
+        "Standard error beyond that of the coefficients: throughput 8 %, TPOT 9 %, TTFT 15 %."
+    )  # fmt: skip
+
+
 def test_unverified_figures_of_the_gpu_are_named():
     runs = (closed_form(),)
     assert method_section(runs, series_of(runs)).text == (
@@ -74,3 +104,12 @@ def test_questions_of_a_bank_are_said_as_such():
     asked = tuple(replace(r, item=f"q{r.index % 2}", input_tokens=60 + r.index) for r in first.requests)
     told = facts(replace(one, levels=(replace(first, requests=asked), *rest)))
     assert told["requests"] == ["2 questions in turn, input 60 to 62 tokens, answers up to 300 tokens"]
+
+
+def test_what_joins_the_gpus_of_a_replica():
+    assert "GPUs joined by" not in facts(simulated())
+    spread = replace(
+        DEPLOYMENT, parallelism=Parallelism(tensor=4), node=Node(gpu=L40S, gpus=4, topology="pcie-numa")
+    )
+    told = facts(replace(closed_form(), deployment=spread))
+    assert told["GPUs joined by"] == ["PCIe across two sockets, peer to peer, 32 GB/s each way"]

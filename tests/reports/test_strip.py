@@ -1,10 +1,17 @@
-from example_runs import closed_form, faster_gpu, measured_with_failures, single_level, without_promises
+from example_runs import (
+    banded,
+    closed_form,
+    faster_gpu,
+    measured_with_failures,
+    single_level,
+    without_promises,
+)
 from msgspec.structs import replace
 
-from servemark.domain.workload import Users
+from servemark.domain.workload import Slo, Users
 from servemark.reports.page import Cell
 from servemark.reports.series import series_of
-from servemark.reports.strip import LOADS_PER_TABLE, verdict_section
+from servemark.reports.strip import CROSSING, LOADS_PER_TABLE, verdict_section
 
 
 def strip(*runs):
@@ -63,3 +70,15 @@ def test_many_loads_continue_in_a_second_table():
     levels = tuple(replace(one.levels[0], load=Users(users=n)) for n in range(1, LOADS_PER_TABLE + 3))
     first, second = strip(replace(one, levels=levels)).tables
     assert (len(first.columns), len(second.columns)) == (LOADS_PER_TABLE + 1, 3)
+
+
+def test_a_band_that_crosses_the_limit_stands_below_the_value():
+    table = strip(banded()).tables[0]
+    _, tpot = table.rows
+    # TPOT p95 ≤ 50 ms: 40.1 x 1.2 = 48.1 keeps it; 57.8 / 1.1 = 52.5 breaks it; TTFT p95 ≤ 2 s always holds
+    assert [cell.detail for cell in tpot[5:]] == ["20 % room", "16 % over"]
+    assert table.notes == ()
+    tight = Slo(metric="tpot_s", statistic="p95", limit=0.042)
+    table = strip(banded(slos=(tight,))).tables[0]
+    assert table.rows[0][5] == Cell(text="40.1 ms", detail="36.5–48.1 ms", mark="holds")
+    assert table.notes == (CROSSING,)

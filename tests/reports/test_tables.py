@@ -1,9 +1,8 @@
-from example_runs import closed_form, measured, measured_with_failures, simulated
+from example_runs import banded, closed_form, measured, measured_with_failures
 from msgspec.structs import replace
 
-from servemark.domain.workload import FixedLength, Workload
 from servemark.reports.series import series_of
-from servemark.reports.tables import difference_section, level_section
+from servemark.reports.tables import level_section
 
 
 def levels(one):
@@ -63,41 +62,20 @@ def test_levels_are_ordered_by_load():
     assert levels(replace(one, levels=tuple(reversed(one.levels)))) == levels(one)
 
 
-def test_differences_are_percent_of_the_measurement():
-    runs = (closed_form(), measured())
-    table = difference_section(runs, series_of(runs)).tables[0]
-    # 32 users: TTFT p50 492 / 611 - 1 = -19.5 %, TPOT p95 57.8 / 65.0 - 1 = -11.1 %, 652 / 570.2 - 1 = +14.3 %
-    assert column(table, "TTFT", "p50")[-1].text == "−19"
-    assert column(table, "TPOT", "p95")[-1].text == "−11"
-    assert column(table, "throughput", "output")[-1].text == "+14"
-    assert {c.unit for c in table.columns[1:]} == {"%"}
+def test_the_band_of_a_prediction_stands_below_its_p95():
+    table = levels(banded())
+    # 57.8 / 1.1 = 52.5, 57.8 x 1.2 = 69.4
+    assert column(table, "TPOT", "p95")[-1].detail == "52.5–69.4"
+    assert {cell.detail for cell in column(table, "TPOT", "p50")} == {""}
+    assert column(table, "throughput", "tok/s")[-1].detail == "592.7–782.4"
+    assert table.notes == ("Below a p95 and a throughput: its 80 % band.",)
+    assert not any(cell.detail for row in levels(measured()).rows for cell in row)
 
 
-def test_every_pair_of_one_subject_is_compared_at_common_loads():
-    short = replace(measured(), levels=measured().levels[2:4])
-    runs = (closed_form(), simulated(), short)
-    tables = difference_section(runs, series_of(runs)).tables
-    assert [t.title for t in tables] == ["predicted, closed form against measured",
-                                         "predicted, simulation against measured"]  # fmt: skip
-    assert [row[0].text for row in tables[0].rows] == ["4", "8"]
-
-
-def test_nothing_to_compare():
-    runs = (closed_form(), simulated())
-    assert difference_section(runs, series_of(runs)) is None
-
-
-def test_runs_of_other_lengths_are_not_compared_in_silence():
-    other = replace(
-        measured(), workload=Workload(input=FixedLength(tokens=512), output=FixedLength(tokens=32))
-    )
-    runs = (closed_form(), other)
-    assert difference_section(runs, series_of(runs)).tables[0].notes == (
-        "Not like against like: predicted for input 1,000, output 300 tokens, "
-        "measured with input 512, output 32 tokens.",
-    )
-    runs = (closed_form(), measured())
-    assert difference_section(runs, series_of(runs)).tables[0].notes == ()
+def test_a_band_without_width_is_not_drawn():
+    one = banded()
+    flat = replace(one.levels[0], bands={"output_tokens_per_s": (42.1, 42.1)})
+    assert column(levels(replace(one, levels=(flat,))), "throughput", "tok/s")[0].detail == ""
 
 
 def test_a_note_names_its_level():

@@ -14,7 +14,7 @@ def printed(runs, *, width=100, **console):
     return text.getvalue()
 
 
-@pytest.mark.parametrize("name", ["closed-form", "both", "failures", "single-level"])
+@pytest.mark.parametrize("name", ["closed-form", "banded", "both", "failures", "single-level"])
 def test_rendering(name, snapshot):
     assert printed(EXAMPLES[name]()) == snapshot
 

@@ -7,17 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-import msgspec
-
+from servemark.api.calibration_files import (
+    calibrated,
+    device_named,
+    matching,
+    open_calibration,
+    with_measured,
+)
+from servemark.api.engine_settings import engine_settings
 from servemark.catalogue.architectures import find_model
 from servemark.catalogue.coefficients import find_coefficients
-from servemark.catalogue.engine_defaults import find_engine
 from servemark.catalogue.gpu_types import find_gpu, is_family
 from servemark.domain.coefficients import Coefficients
-from servemark.domain.deployment import Deployment, EngineConfig, Parallelism
-from servemark.domain.gpu import Gpu, Node
+from servemark.domain.deployment import Deployment, Parallelism
+from servemark.domain.gpu import TOPOLOGIES, Gpu, Node, topologies_of
 from servemark.domain.model import PRECISIONS, Attention, LatentAttention, ModelArch
-from servemark.errors import InputError, UnknownName, nearest_names
+from servemark.errors import InputError, UnknownName
 
 
 class DeploymentOptions(TypedDict, total=False):
@@ -35,8 +40,13 @@ class DeploymentOptions(TypedDict, total=False):
         kv_dtype: KV cache (default: 16 bits).
         engine: NAME or NAME@VERSION (default: vllm).
         set_: engine settings under vLLM's names, e.g. max_num_seqs=256,block_size=32.
+        speculative: speculative decoding: eagle, ngram or draft with k drafted tokens and their chance of
+            acceptance, e.g. eagle:k=3,acceptance=0.7 or draft:model=llama-3.2-1b,k=5,acceptance=0.6.
+        topology: what joins the GPUs of a replica: nvswitch, nvlink-bridge, pcie-switch, pcie-numa or host
+            (default: the GPU's own link, else one PCIe switch).
         peer_to_peer: whether GPUs copy to each other over PCIe (default: as the GPU's driver allows).
         deployment: TOML file that holds any of these, and `model`.
+        calibration: file that `calibrate` wrote, or last: own measurements in place of the catalogue's fit.
     """
 
     gpu: str | None
@@ -50,8 +60,11 @@ class DeploymentOptions(TypedDict, total=False):
     kv_dtype: str | None
     engine: str | None
     set_: str | Mapping[str, Any] | None
+    speculative: str | Mapping[str, Any] | None
+    topology: str | None
     peer_to_peer: bool | None
     deployment: Path | None
+    calibration: str | Path | None
 
 
 _KEYS = tuple(k.rstrip("_") for k in DeploymentOptions.__annotations__ if k != "deployment")
@@ -68,16 +81,23 @@ def build_deployment(model: str | None, options: DeploymentOptions) -> Deploymen
         InputError: an option is missing, unknown or impossible; its path is the option's name.
     """
     given = _merged(model, options)
+    calibration = open_calibration(given.get("calibration"))
+    given = with_measured(calibration, given)
     if given.get("model") is None:
         raise InputError("model", expected="a model, e.g. llama-3.1-8b", found="none")
     if given.get("gpu") is None:
         raise InputError("gpu", expected="a GPU type, e.g. --gpu l40s", found="none")
-    arch = find_model(str(given["model"]), path="model")
-    gpu = find_gpu(str(given["gpu"]), path="gpu")
+    arch = given["model"]
+    if not isinstance(arch, ModelArch):
+        arch = find_model(str(arch), path="model")
+    gpu = device_named(calibration, given["gpu"]) or find_gpu(str(given["gpu"]), path="gpu")
     parallelism = _parallelism(arch, given)
-    dtype = _precision(given.get("dtype") or arch.dtype, "dtype")
+    dtype = parse_precision(given.get("dtype") or arch.dtype, "dtype")
     kv_default = "fp16" if dtype == "fp16" else "bf16" if dtype != "fp32" else "fp32"
-    engine = _engine_config(str(given.get("engine") or "vllm"), given.get("set"), gpu)
+    engine = engine_settings(
+        given.get("engine") or "vllm", given.get("set"), given.get("speculative"),
+        gpu=gpu, gpus=parallelism.gpus, model=arch,
+    )  # fmt: skip
     longest = engine.max_model_len
     if longest is not None and longest > arch.max_context_tokens:
         raise InputError(
@@ -85,27 +105,39 @@ def build_deployment(model: str | None, options: DeploymentOptions) -> Deploymen
             expected=f"at most the model's {arch.max_context_tokens} tokens",
             found=longest,
         )
-    peer = given.get("peer_to_peer", gpu.peer_to_peer)
-    if not isinstance(peer, bool):
-        raise InputError("peer_to_peer", expected="true or false", found=repr(peer))
-    return Deployment(
+    node = _node(gpu, parallelism.gpus, given)
+    deployment = Deployment(
         model=arch,
-        node=Node(gpu=gpu, gpus=parallelism.gpus, peer_to_peer=peer),
+        node=node,
         dtype=dtype,
-        kv_dtype=_precision(given.get("kv_dtype") or kv_default, "kv_dtype"),
+        kv_dtype=parse_precision(given.get("kv_dtype") or kv_default, "kv_dtype"),
         parallelism=parallelism,
         replicas=_count(given.get("replicas"), "replicas") or 1,
         router=_router(given.get("router")),
         engine=engine,
     )
+    if calibration is not None:
+        matching(calibration, deployment)
+    return deployment
 
 
-def coefficients_of(deployment: Deployment) -> Coefficients:
-    """The step-time coefficients for a deployment: fitted, or inherited with a wider error."""
+def coefficients_of(deployment: Deployment, options: DeploymentOptions | None = None) -> Coefficients:
+    """The step-time coefficients for a deployment: calibrated where the options name a calibration, else
+    fitted, or inherited with a wider error.
+
+    Raises:
+        InputError: a calibration of another GPU, dtype or engine.
+    """
     engine = deployment.engine
-    return find_coefficients(
-        deployment.node.gpu, dtype=deployment.dtype, engine=engine.name, version=engine.version
-    )
+    known = find_coefficients(
+        deployment.node.gpu, dtype=deployment.dtype, engine=engine.name, version=engine.version,
+        model=deployment.model.key,
+    )  # fmt: skip
+    calibration = open_calibration(_merged(None, options or {}).get("calibration"))
+    if calibration is None:
+        return known
+    matching(calibration, deployment)
+    return calibrated(calibration, known, model=deployment.model.key, version=engine.version)
 
 
 def family_taken(model: str | None, options: DeploymentOptions) -> str | None:
@@ -172,6 +204,23 @@ def _parallelism(model: ModelArch, given: Mapping[str, Any]) -> Parallelism:
     return parallelism
 
 
+def _node(gpu: Gpu, gpus: int, given: Mapping[str, Any]) -> Node:
+    peer = given.get("peer_to_peer", gpu.peer_to_peer)
+    if not isinstance(peer, bool):
+        raise InputError("peer_to_peer", expected="true or false", found=repr(peer))
+    named = given.get("topology")
+    possible = topologies_of(gpu)
+    if named is None:
+        return Node(gpu=gpu, gpus=gpus, peer_to_peer=peer)
+    if named not in TOPOLOGIES:
+        raise UnknownName("topology", kind="what joins the GPUs", name=str(named), known=TOPOLOGIES)
+    if named not in possible:
+        raise InputError(
+            "topology", expected=f"{', '.join(possible)} for {gpu.name}", found=named, nearest=possible[:1]
+        )
+    return Node(gpu=gpu, gpus=gpus, peer_to_peer=peer, topology=named)
+
+
 def _count(value: object, path: str) -> int | None:
     if value is None:
         return None
@@ -180,7 +229,7 @@ def _count(value: object, path: str) -> int | None:
     return value
 
 
-def _precision(name: object, path: str) -> str:
+def parse_precision(name: object, path: str) -> str:
     key = str(name).lower()
     key = _DTYPE_ALIASES.get(key, key)
     if key not in PRECISIONS:
@@ -197,59 +246,3 @@ def _router(value: object) -> Any:
     if value not in known:
         raise UnknownName("router", kind=" or ".join(known), name=str(value), known=known)
     return value
-
-
-def _engine_config(name: str, settings: str | Mapping[str, Any] | None, gpu: Gpu) -> EngineConfig:
-    engine = find_engine(name, gpu=gpu, path="engine")
-    if not settings:
-        return engine
-    if not isinstance(settings, (str, Mapping)):
-        raise InputError("set", expected="a table of engine settings", found=repr(settings))
-    changes = parse_settings(settings) if isinstance(settings, str) else dict(settings)
-    fields = [f for f in EngineConfig.__struct_fields__ if f not in ("name", "version")]
-    current = msgspec.to_builtins(engine)
-    for key, value in changes.items():
-        if key not in fields:
-            raise UnknownName(f"set.{key}", kind="an engine setting", name=key, known=fields)
-        try:
-            msgspec.convert({**current, key: value}, EngineConfig, strict=False)
-        except msgspec.ValidationError as error:
-            raise InputError(f"set.{key}", expected=_expected(error), found=value) from None
-        current[key] = value
-    engine = msgspec.convert(current, EngineConfig, strict=False)
-    _check_settings(engine)
-    return engine
-
-
-def _check_settings(engine: EngineConfig) -> None:
-    for key in ("max_num_seqs", "max_num_batched_tokens", "block_size", "max_model_len", "num_gpu_blocks_override",
-                "context_tokens"):  # fmt: skip
-        value = getattr(engine, key)
-        if value is not None and value < 1:
-            raise InputError(f"set.{key}", expected="at least 1", found=value)
-    if not 0 < engine.gpu_memory_utilization <= 1:
-        raise InputError(
-            "set.gpu_memory_utilization",
-            expected="a share above 0, at most 1",
-            found=engine.gpu_memory_utilization,
-        )
-
-
-def parse_settings(text: str) -> dict[str, str]:
-    """`max_num_seqs=256,block_size=32` as a mapping."""
-    settings: dict[str, str] = {}
-    known = EngineConfig.__struct_fields__
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or not value.strip():
-            raise InputError(
-                "set", expected="NAME=VALUE,...", found=repr(part), nearest=nearest_names(part, known)
-            )
-        settings[key.strip()] = value.strip()
-    return settings
-
-
-def _expected(error: msgspec.ValidationError) -> str:
-    """What msgspec wanted, in words: `Expected `int`, got ...` -> `int`."""
-    text = str(error).split(" - at")[0]
-    return text.removeprefix("Expected ").split(", got")[0].replace("`", "")

@@ -71,3 +71,22 @@ def check_context(deployment: Deployment, tokens: int) -> None:
         limit, whose = deployment.engine.max_model_len, "max_model_len ="
     if tokens > limit:
         raise InputError("input", expected=f"input + output at most {whose} {limit} tokens", found=tokens)
+
+
+def check_step(deployment: Deployment, input_tokens: float, output_tokens: float) -> None:
+    """Refuse a request that no step can take whole, where prompts are not cut.
+
+    An engine that preempts computes the answer so far with the prompt when the request comes back.
+    """
+    engine = deployment.engine
+    if engine.enable_chunked_prefill or engine.policy == "slots":
+        return
+    again = output_tokens if engine.policy == "recompute" else 0.0
+    if input_tokens + again > engine.max_num_batched_tokens:
+        counted = "input + output" if again else "input"
+        raise InputError(
+            "input",
+            expected=f"{counted} at most max_num_batched_tokens = {engine.max_num_batched_tokens} without "
+            "chunked prefill",
+            found=f"{input_tokens + again:,.0f}",
+        )

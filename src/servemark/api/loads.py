@@ -26,10 +26,9 @@ def parse_users(users: Numbers) -> tuple[Users, ...]:
 
 def parse_rates(rate: Numbers, process: str = "poisson", burstiness: float = 1.0) -> tuple[Rate, ...]:
     """`"1,2/s"` or `[1.0, 2.0]` -> open-loop loads in rising order."""
-    if process not in ("constant", "poisson", "gamma"):
-        raise UnknownName(
-            "arrivals", kind="an arrival process", name=process, known=("constant", "poisson", "gamma")
-        )
+    known = ("constant", "poisson", "gamma", "day")
+    if process not in known:
+        raise UnknownName("arrivals", kind="an arrival process", name=process, known=known)
     numbers: set[float] = set()
     for i, part in enumerate(_parts(rate, "rate")):
         value = parse(part, "per_s", path=f"rate[{i}]", minimum=-math.inf)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from servemark.api.deployments import build_deployment
 from servemark.api.listing import DEFAULT_RUNS
 from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_amount, parse_duration, parse_extent, parse_slos
@@ -45,6 +46,7 @@ def measure(
     header: list[str] | None = None,
     body: str | Mapping[str, Any] | None = None,
     api_key_file: Path | None = None,
+    deployment: Path | None = None,
     title: str | None = None,
     seed: int = 0,
     runs: Path | None = DEFAULT_RUNS,
@@ -76,6 +78,7 @@ def measure(
         header: extra header as "Name: value"; may be repeated.
         body: extra fields of every request body, as JSON.
         api_key_file: file with the API key (default: $SERVEMARK_API_KEY).
+        deployment: TOML file that says what is behind the endpoint (model, gpu, engine ...), to record it.
         title: headline of the report.
         seed: the same seed gives the same requests.
         runs: folder that keeps the run; it is written as the run goes.
@@ -102,7 +105,7 @@ def measure(
         users=users, rate=rate, arrivals=arrivals, input=input, output=output, traffic=traffic, trace=trace,
         time_scale=time_scale,
     )  # fmt: skip
-    return _finished(
+    return until_finished(
         measure_endpoint(
             url,
             model=model,
@@ -122,6 +125,7 @@ def measure(
             timeout_s=timeout_s or DEFAULT_TIMEOUT_S,
             engine_cpu_s=on_engine_cpu_s,
             settings=on_settings,
+            deployment=None if deployment is None else build_deployment(None, {"deployment": deployment}),
             command=on_command,
             runs_root=None if runs is None else Path(runs),
             title=title,
@@ -130,7 +134,7 @@ def measure(
     )
 
 
-def _finished(measuring: Coroutine[Any, Any, Run]) -> Run:
+def until_finished(measuring: Coroutine[Any, Any, Run]) -> Run:
     """Wait for a measurement; in a thread of its own where a loop runs already, as in a notebook.
 
     An interrupt cancels the measurement, which then returns what it has.

@@ -14,10 +14,11 @@ from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_slos
 from servemark.api.questions import Question, fitting_budget, predicted_run
 from servemark.api.workloads import workload_and_loads
-from servemark.domain.run import Run
-from servemark.domain.workload import Load, Replay, Slo
+from servemark.capacity.similarity import similar
+from servemark.domain.run import Level, Run
+from servemark.domain.workload import Load, Replay, Slo, Users
 from servemark.physics.levels import closed_form_level
-from servemark.stats.verdicts import judge
+from servemark.physics.scaled_levels import scaled_levels
 from servemark.traffic.profiles import find_profile
 
 
@@ -60,13 +61,21 @@ def predict(
         users=users, rate=rate, input=input, output=output, traffic=traffic
     )
     budget = fitting_budget(deployment, workload)
-    coefficients = coefficients_of(deployment)
-    levels = tuple(
-        judge(closed_form_level(deployment, coefficients, budget, load, workload), slos)
-        for load in map(_steady, loads)
-    )
+    coefficients = coefficients_of(deployment, options)
     question = Question(deployment, workload, slos, budget, coefficients)
-    return predicted_run(question, "closed form", levels, seed=0, runs=runs, command=on_command)
+
+    def level_at(load: Load) -> Level:
+        return closed_form_level(deployment, coefficients, budget, load, workload)
+
+    levels = [level_at(load) for load in map(_steady, loads)]
+    slower_clock = similar(level_at, known=levels)
+
+    def scaled(load: Load, factors: Sequence[float]) -> Sequence[Level]:
+        if isinstance(load, Users):
+            return slower_clock(load, factors)
+        return scaled_levels(deployment, coefficients, budget, workload, load, factors)
+
+    return predicted_run(question, "closed form", levels, scaled, seed=0, runs=runs, command=on_command)
 
 
 def _steady(load: Load) -> Load:

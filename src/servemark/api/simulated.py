@@ -8,26 +8,29 @@ from typing import Literal, Unpack
 
 from msgspec.structs import replace
 
+from servemark.api.autoscaled import autoscaled_run
 from servemark.api.deployments import DeploymentOptions, build_deployment, coefficients_of
 from servemark.api.fitting import generating, sequence_lengths
 from servemark.api.loads import Numbers, fixed_workload
 from servemark.api.quantities import parse_amount, parse_extent, parse_factor, parse_slos
 from servemark.api.questions import Question, fitting_budget, predicted_run
 from servemark.api.workloads import workload_and_loads
+from servemark.capacity.similarity import similar
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import ArrivalPlan, Load, Replay, Slo, Users
 from servemark.errors import InputError
 from servemark.load.driver import Extent
 from servemark.physics.memory import require_fit
-from servemark.physics.step import step_time
+from servemark.physics.speculation import step_time
 from servemark.simulation.replicas import play
 from servemark.stats.summary import summarise
-from servemark.stats.verdicts import judge
 from servemark.traffic.arrivals import arrival_plan
 from servemark.traffic.traces import Trace, left_out
 from servemark.twins.process import RunningTwin, start_twin
 
 DEFAULT_SIMULATED_REQUESTS = 1000
+BAND_REQUESTS = 2000
+"""At most so many requests of a level are played again for its 80 % band."""
 
 
 def simulate(
@@ -46,6 +49,7 @@ def simulate(
     duration: float | str | None = None,
     warmup: int | None = None,
     slo: str | Sequence[Slo] | None = None,
+    autoscale: str | None = None,
     seed: int = 0,
     runs: Path | None = None,
     on_command: str = "",
@@ -57,7 +61,7 @@ def simulate(
         model: model key, path of a config.json, or hub id.
         users: closed loop: numbers of users, e.g. 1,2,4,8,16,32 (the default).
         rate: open loop: request rates, e.g. 1,2,3/s.
-        arrivals: of an open loop: poisson or constant.
+        arrivals: of an open loop: poisson, constant, or day (the rate follows the hours).
         input: input tokens (default 512).
         output: output tokens (default 128).
         traffic: arrivals and lengths of a traffic profile, e.g. azure-conversation.
@@ -67,6 +71,7 @@ def simulate(
         duration: length of a level instead, e.g. 10min, in simulated time.
         warmup: requests before the level (default: one per user, or a tenth of the requests).
         slo: promises, e.g. ttft_p95=2s,tpot_p95=50ms.
+        autoscale: replicas follow the load over a day, e.g. queue>4:1..6,cold=90s or load>24:2..8.
         seed: the same seed gives the same run.
         runs: folder that keeps the run.
         on_command: command line to record.
@@ -93,21 +98,39 @@ def simulate(
         time_scale=time_scale,
     )
     budget = require_fit(deployment) if recorded else fitting_budget(deployment, workload)
-    question = Question(deployment, workload, slos, budget, coefficients_of(deployment))
+    question = Question(deployment, workload, slos, budget, coefficients_of(deployment, options))
+    notes = left_out(recorded) if recorded else ()
+    if autoscale is not None:
+        if warmup:
+            raise InputError("warmup", expected="none beside --autoscale: a day starts cold", found=warmup)
+        return autoscaled_run(
+            question, autoscale, loads, trace=recorded, requests=amount, duration_s=duration_s, seed=seed,
+            runs=runs, command=on_command, notes=notes,
+        )  # fmt: skip
     extents = [_extent(load, amount, duration_s, warmup, recorded) for load in loads]
-    levels = tuple(
-        _play(
+
+    def play_at(load: Load, extent: Extent) -> Level:
+        return _play(
             arrival_plan(
-                load, workload, seed=seed, requests=extent.planned, duration_s=duration_s, trace=recorded
+                load,
+                workload,
+                seed=seed,
+                requests=extent.planned,
+                duration_s=extent.duration_s,
+                trace=recorded,
             ),
             question,
             extent,
         )
-        for load, extent in zip(loads, extents, strict=True)
+
+    levels = [play_at(load, extent) for load, extent in zip(loads, extents, strict=True)]
+    most = min(BAND_REQUESTS, max(1, *(level.requests_sent for level in levels)))
+    scaled = similar(
+        lambda load: play_at(load, _extent(load, most, None, warmup, recorded)),
+        known=[level for level in levels if level.requests_sent <= BAND_REQUESTS],
     )
-    notes = left_out(recorded) if recorded else ()
     return predicted_run(
-        question, "simulation", levels, seed=seed, runs=runs, command=on_command, notes=notes
+        question, "simulation", levels, scaled, seed=seed, runs=runs, command=on_command, notes=notes
     )
 
 
@@ -140,7 +163,7 @@ def _play(plan: ArrivalPlan, question: Question, extent: Extent) -> Level:
         duration_s=extent.duration_s,
         warmup=extent.warmup,
     )
-    return judge(summarise(plan.load, played.requests, played.steps), question.slos)
+    return summarise(plan.load, played.requests, played.steps)
 
 
 def twin(
@@ -185,7 +208,7 @@ def twin(
         raise InputError("time_factor", expected="a factor of at most 1000", found=time_factor)
     return start_twin(
         deployment,
-        coefficients_of(deployment),
+        coefficients_of(deployment, options),
         kv_blocks=budget.kv_blocks,
         port=port,
         time_factor=factor,

@@ -47,7 +47,7 @@ def search_capacity(
     levels: dict[float, Level] = {}
 
     def word(value: float) -> str:
-        levels[value] = level = probe(_at(lowest, value))
+        levels[value] = level = probe(load_like(lowest, value))
         return level.verdict.word if level.verdict else "undecided"
 
     value, last = load_value(lowest), load_value(highest)
@@ -58,21 +58,41 @@ def search_capacity(
     holding = [each for each, said in words.items() if said == "holds"]
     low = max(holding, default=None)
     high = min((each for each in words if low is not None and each > low), default=None)
-    while low is not None and high is not None and not _narrow(low, high, whole, tolerance):
-        middle = (low + high) // 2 if whole else (low * high) ** 0.5
-        if word(middle) == "holds":
-            low = middle
-        else:
-            high = middle
+    if low is not None and high is not None:
+        narrowed(
+            lambda load: word(load_value(load)) == "holds",
+            lowest, low, high, tolerance=0 if whole else tolerance,
+        )  # fmt: skip
     rising = tuple(levels[each] for each in sorted(levels))
     return Search(rising, capacity_of(rising))
 
 
-def _narrow(low: float, high: float, whole: bool, tolerance: float) -> bool:
-    return high - low <= 1 if whole else high <= low * (1 + tolerance)
+def narrowed(
+    holds: Callable[[Load], bool], like: Load, low: float, high: float, *, tolerance: float
+) -> float:
+    """The highest load between `low`, which holds, and `high`, which does not, by halving the stretch.
+
+    Users are whole: the mean of both ends is tried; of rates and time scales the geometric one.
+
+    Args:
+        holds: whether a load does.
+        like: a load of the kind that is tried.
+        low: holds.
+        high: does not.
+        tolerance: share of the load within which the answer lies; users to a single one at most.
+    """
+    whole = isinstance(like, Users)
+    while high > low * (1 + tolerance) and not (whole and high - low <= 1):
+        middle = (low + high) // 2 if whole else (low * high) ** 0.5
+        if holds(load_like(like, middle)):
+            low = middle
+        else:
+            high = middle
+    return low
 
 
-def _at(load: Load, value: float) -> Load:
+def load_like(load: Load, value: float) -> Load:
+    """The load of the same kind with that value on its axis."""
     match load:
         case Users():
             return replace(load, users=int(value))

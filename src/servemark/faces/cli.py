@@ -11,18 +11,39 @@ from servemark.version import __version__
 
 INTERRUPTED = 130
 COMMANDS = {
-    "gpus": ("api.listing", "list GPUs, every figure with source and date"),
-    "models": ("api.listing", "list models, or read a config.json"),
-    "fit": ("api.fitting", "does it fit? the memory budget, part by part"),
-    "predict": ("api.prediction", "latency, throughput and capacity in closed form"),
-    "simulate": ("api.simulated", "the same, every request played through the scheduler"),
-    "twin": ("api.simulated", "that deployment, simulated, behind an OpenAI-compatible endpoint"),
-    "measure": ("api.measured", "load-test an OpenAI-compatible endpoint"),
-    "report": ("api.reporting", "one page from one or more runs"),
-    "runs": ("api.listing", "list the runs that are kept"),
-    "demo": ("faces.demonstration", "predict, measure a twin and a real engine, on this machine"),
+    "gpus": ("api.listing", "card_presenters", "list GPUs, every figure with source and date"),
+    "models": ("api.listing", "card_presenters", "list models, or read a config.json"),
+    "fit": ("api.fitting", "card_presenters", "does it fit? the memory budget, part by part"),
+    "predict": ("api.prediction", "run_presenters", "latency, throughput and capacity in closed form"),
+    "simulate": ("api.simulated", "run_presenters", "the same, every request played through the scheduler"),
+    "plan": ("api.plans", "plan_documents", "what to buy for a demand, and why everything else lost"),
+    "guide": (
+        "api.guidance",
+        "guidance_words",
+        "what can be done with some money, and the rules behind it",
+    ),
+    "twin": ("api.simulated", None, "that deployment, simulated, behind an OpenAI-compatible endpoint"),
+    "measure": ("api.measured", "run_presenters", "load-test an OpenAI-compatible endpoint"),
+    "report": ("api.reporting", "run_presenters", "one page from one or more runs"),
+    "accuracy": (
+        "api.accuracies",
+        "accuracy_table",
+        "how wrong predictions are, from published measurements",
+    ),
+    "calibrate": (
+        "api.calibrations",
+        "calibration_words",
+        "refit from measured runs: the next prediction is better",
+    ),
+    "runs": ("api.listing", "card_presenters", "list the runs that are kept"),
+    "demo": (
+        "faces.demonstration",
+        "run_presenters",
+        "predict, measure a twin and a real engine, on this machine",
+    ),
 }
-"""Command -> module of its verb (loaded when called) and one line of help."""
+"""Command -> module of its verb, module of `faces` that presents what it returns (both loaded when called; None: it
+stays until it is stopped), and one line of help."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -72,8 +93,11 @@ def run_command(words: list[str], as_json: bool) -> int:
     name = words[0]
     if name not in COMMANDS:
         raise UnknownName("command", kind="a command", name=name, known=COMMANDS)
-    verb = getattr(import_module(f"servemark.{COMMANDS[name][0]}"), name)
-    return import_module("servemark.faces.commands").carry_out(name, verb, words[1:], as_json=as_json)
+    home, face, _ = COMMANDS[name]
+    verb = getattr(import_module(f"servemark.{home}"), name)
+    presenter = import_module(f"servemark.faces.{face}").PRESENTERS[name] if face else None
+    commands = import_module("servemark.faces.commands")
+    return commands.carry_out(name, verb, presenter, words[1:], as_json=as_json)
 
 
 def _tell(document: dict[str, str], as_json: bool) -> int:
@@ -84,7 +108,7 @@ def _tell(document: dict[str, str], as_json: bool) -> int:
 
 def overview() -> str:
     """The table of commands."""
-    rows = "\n".join(f"  {name:<10}{line}" for name, (_, line) in COMMANDS.items())
+    rows = "\n".join(f"  {name:<10}{line}" for name, (_, _, line) in COMMANDS.items())
     return (
         f"servemark {__version__}: how much load can this hardware carry before one of its promises breaks?\n\n"
         f"usage: servemark COMMAND [OPTIONS]     (servemark COMMAND --help)\n\n{rows}\n\n"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from servemark.domain.capacity import Capacity, SloVerdict
+from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment
 from servemark.domain.gpu import Gpu
 from servemark.domain.memory import Fit, MemoryBudget
@@ -70,7 +71,7 @@ def memory_document(memory: MemoryBudget) -> dict[str, Any]:
 
 
 def deployment_document(deployment: Deployment) -> dict[str, Any]:
-    engine = deployment.engine
+    engine, several = deployment.engine, deployment.parallelism.gpus > 1
     return {
         "title": deployment.title,
         "model": deployment.model.key,
@@ -80,6 +81,8 @@ def deployment_document(deployment: Deployment) -> dict[str, Any]:
         "tp": deployment.parallelism.tensor,
         "pp": deployment.parallelism.pipeline,
         "ep": deployment.parallelism.expert,
+        "topology": deployment.node.joined_by if several else None,
+        "topology_assumed": several and deployment.node.topology is None,
         "replicas": deployment.replicas,
         "dtype": deployment.dtype,
         "kv_dtype": deployment.kv_dtype,
@@ -101,11 +104,19 @@ def run_document(run: Run) -> dict[str, Any]:
         "workload": msgspec.to_builtins(run.workload),
         "slos": [_slo(s.name, s.limit) for s in run.slos],
         "memory": memory_document(run.memory) if run.memory else None,
+        "coefficients": coefficients_document(run.coefficients) if run.coefficients else None,
         "levels": [level_document(level) for level in run.levels],
         "capacity": capacity_document(run.capacity),
         "provenance": msgspec.to_builtins(run.provenance),
+        "extrapolations": list(run.extrapolations),
         "notes": list(run.notes),
     }
+
+
+def coefficients_document(coefficients: Coefficients) -> dict[str, Any]:
+    """Values and errors, without their correlations."""
+    document = msgspec.to_builtins(coefficients)
+    return {key: value for key, value in document.items() if key != "correlations"}
 
 
 def level_document(level: Level) -> dict[str, Any]:
@@ -122,26 +133,37 @@ def level_document(level: Level) -> dict[str, Any]:
         "output_tokens_per_s": level.output_tokens_per_s,
         "requests_per_s": level.requests_per_s,
         "failures_ratio": level.failures_ratio,
+        "bands": level.bands,
         "preemptions": level.preemptions,
         "verdict": level.verdict.word if level.verdict else None,
         "slos": [_slo_verdict(v) for v in level.verdict.slos] if level.verdict else [],
         "window": msgspec.to_builtins(level.window) if level.window else None,
         "lag": msgspec.to_builtins(level.lag) if level.lag else None,
         "cpu": msgspec.to_builtins(level.cpu) if level.cpu else None,
+        "elasticity": msgspec.to_builtins(level.elasticity) if level.elasticity else None,
         "notes": list(level.notes),
     }
 
 
 def capacity_document(capacity: Capacity | None) -> dict[str, Any]:
     if capacity is None:
-        return {"load": None, "binding": None, "margin": None, "first_broken": None, "broken_by": None}
+        fields = ("load", "band", "binding", "margin", "first_broken", "broken_by")
+        return dict.fromkeys(fields)
     return {
         "load": load_number(capacity.load),
+        "band": _capacity_band(capacity),
         "binding": capacity.binding.name if capacity.binding else None,
         "margin": capacity.margin,
         "first_broken": load_number(capacity.first_broken),
         "broken_by": capacity.broken_by.name if capacity.broken_by else None,
     }
+
+
+def _capacity_band(capacity: Capacity) -> tuple[float, float] | None:
+    """Users are whole."""
+    if capacity.band is None or not isinstance(capacity.load or capacity.first_broken, Users):
+        return capacity.band
+    return int(capacity.band[0]), int(capacity.band[1])
 
 
 def gpus_document(gpus: tuple[Gpu, ...]) -> dict[str, Any]:
@@ -188,7 +210,7 @@ def _load(load: Load) -> dict[str, Any]:
 
 
 def _absent() -> dict[str, Any]:
-    return {"n": 0, "mean": None, "p50": None, "p95": None, "p99": None, "ci": {}}
+    return {"n": 0, "mean": None, "p50": None, "p95": None, "p99": None, "ci": {}, "band": {}}
 
 
 def _slo(name: str, limit: float) -> dict[str, Any]:
@@ -200,6 +222,7 @@ def _slo_verdict(verdict: SloVerdict) -> dict[str, Any]:
         **_slo(verdict.slo.name, verdict.slo.limit),
         "value": verdict.value,
         "interval": verdict.interval,
+        "band": verdict.band,
         "verdict": verdict.verdict,
         "margin": verdict.margin,
         "reason": verdict.reason,

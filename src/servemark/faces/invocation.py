@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from inspect import BoundArguments
@@ -15,16 +14,17 @@ import cyclopts
 from cyclopts.help import DefaultFormatter
 from rich.console import Console
 
-from servemark.api.listing import DEFAULT_RUNS
+from servemark.api.calibration_files import default_runs
 from servemark.api.loads import default_loads, parse_rates, parse_users
 from servemark.errors import InputError, nearest_names
 from servemark.faces.documents import encode, load_number
+from servemark.store.calibrations import LAST, find_calibration
 
 GATED = ("predict", "simulate", "measure")
 PAGES = ("report", "demo")
 """Verbs that write the page themselves: `-o` is their `output`."""
 REPORTING = (*GATED, *PAGES)
-KEEPS_RUNS = (*REPORTING, "runs")
+KEEPS_RUNS = (*REPORTING, "runs", "calibrate")
 
 
 class Asked(NamedTuple):
@@ -83,7 +83,10 @@ def bind(name: str, verb: Callable[..., Any], asked: Asked) -> BoundArguments | 
     if name in PAGES and asked.output is not None:
         bound.arguments["output"] = asked.output
     if name in KEEPS_RUNS:
-        bound.arguments.setdefault("runs", Path(os.environ.get("SERVEMARK_RUNS", DEFAULT_RUNS)))
+        folder = bound.arguments.setdefault("runs", default_runs())
+        options = bound.arguments.get("options", {})
+        if str(options.get("calibration")) == LAST:
+            options["calibration"] = find_calibration(Path(folder), LAST)
     return bound
 
 
@@ -97,7 +100,9 @@ def _as_written(hint: Any, tokens: Sequence[cyclopts.Token]) -> Any:
 
 def _epilogue(name: str) -> str:
     lines = ["--json: one JSON object on stdout, all else on stderr."]
-    if name in REPORTING:
+    if name == "plan":
+        lines.append("-o FILE: write the plan, .json (later commands take it) or .md.")
+    elif name in REPORTING:
         lines.append("-o FILE: write the report, .html or .md.")
     if name in GATED:
         lines.append("--require LOAD: exit 3 unless all promises hold at that load.")

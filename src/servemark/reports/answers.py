@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from servemark.capacity.answer import capacity_of
 from servemark.domain.capacity import Capacity, SloVerdict
+from servemark.domain.gpu import Node
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import Load, Rate, Replay, Slo, Users, load_label, load_value
 from servemark.reports.labels import (
+    axis_label,
+    band_label,
+    joined_label,
     level_at,
     loads_label,
     margin_label,
@@ -20,10 +26,22 @@ from servemark.reports.labels import (
 )
 from servemark.reports.page import Answer, Series
 
+BAND = "80 % band"
 
-def answer_of(run: Run, series: Series) -> Answer:
-    """The sentence of one run; what qualifies it follows as notes."""
-    notes = _break_notes(run) if run.slos and run.levels else []
+
+def answer_of(run: Run, series: Series, agreements: Sequence[str] = ()) -> Answer:
+    """The sentence of one run; what qualifies it follows as notes.
+
+    Args:
+        run: whose answer it is.
+        series: how it is told apart.
+        agreements: what the predictions beside it say of a measured run.
+    """
+    notes = [*(_break_notes(run) if run.slos and run.levels else []), *agreements]
+    if run.origin == "predicted" and run.deployment is not None and run.deployment.parallelism.gpus > 1:
+        notes += _assumed(run.deployment.group)
+    if run.extrapolations:
+        notes.append(f"Extrapolated, with wider bands: {'; '.join(run.extrapolations)}.")
     if not run.provenance.finished:
         notes.append("Interrupted: this is what was measured up to then.")
     if run.endpoint is not None and run.endpoint.time_factor != 1.0:
@@ -32,6 +50,13 @@ def answer_of(run: Run, series: Series) -> Answer:
             "times are in its seconds."
         )
     return Answer(series=series, sentence=sentence_of(run), notes=(*notes, *map(_as_sentence, run.notes)))
+
+
+def _assumed(node: Node) -> tuple[str, ...]:
+    """What joins the GPUs of a replica decides much, and was not said."""
+    if node.topology is not None:
+        return ()
+    return (f"Assumed: the GPUs of a replica are joined by {joined_label(node)} (--topology).",)
 
 
 def _as_sentence(note: str) -> str:
@@ -49,7 +74,7 @@ def sentence_of(run: Run) -> str:
     if capacity.load is None:
         return _holding_nowhere(run, subject, capacity)
     if capacity.first_broken is not None:
-        return _broken_above(subject, capacity)
+        return _broken_above(run, subject, capacity)
     return _open_above(run, subject, capacity)
 
 
@@ -58,6 +83,8 @@ def _without_promises(run: Run, subject: str) -> str:
     if peak.output_tokens_per_s is None:
         return f"{subject}: no promise was given, so no capacity is claimed."
     rate = value_label("output_tokens_per_s", peak.output_tokens_per_s)
+    if (band := peak.bands.get("output_tokens_per_s")) is not None:
+        rate += f" ({BAND} {band_label('output_tokens_per_s', band).removesuffix(' tok/s')})"
     parts = [
         f"{METRICS[key].label} p50 {value_label(key, found.p50)}"
         for key in ("ttft_s", "tpot_s")
@@ -70,9 +97,9 @@ def _without_promises(run: Run, subject: str) -> str:
     )
 
 
-def _broken_above(subject: str, capacity: Capacity) -> str:
+def _broken_above(run: Run, subject: str, capacity: Capacity) -> str:
     assert capacity.load is not None
-    line = f"{subject} {_carries(capacity.load)}"
+    line = f"{subject} {_carries(capacity.load, _band(run, capacity))}"
     binding, broken = capacity.binding, capacity.broken_by
     if binding is None:
         return f"{line}."
@@ -88,7 +115,7 @@ def _open_above(run: Run, subject: str, capacity: Capacity) -> str:
         f"; the tightest is {_with_room(capacity.binding, capacity.margin)}" if capacity.binding else ""
     )
     above = _undecided(run, capacity.load, None)
-    line = f"{subject} {_carries(capacity.load, at_least=True)}"
+    line = f"{subject} {_carries(capacity.load, _band(run, capacity), at_least=True)}"
     if above:
         return f"{line}{tightest}; {_why_undecided(above[0])}."
     if isinstance(capacity.load, Replay):
@@ -100,7 +127,7 @@ def _holding_nowhere(run: Run, subject: str, capacity: Capacity) -> str:
     if capacity.first_broken is None:
         return f"{subject}: no capacity can be stated; {_why_undecided(run.levels[0])}."
     broken = capacity.broken_by
-    line = f"{subject} holds its promises at no tested load"
+    line = f"{subject} holds its promises at no tested load{_band(run, capacity)}"
     if broken is not None:
         line += f": {slo_label(broken)} breaks at {load_label(capacity.first_broken)}"
         line += _found_there(run, capacity)
@@ -108,13 +135,24 @@ def _holding_nowhere(run: Run, subject: str, capacity: Capacity) -> str:
     return line + (f"; {_why_undecided(below[0])}." if below else ".")
 
 
-def _carries(load: Load, *, at_least: bool = False) -> str:
+def _carries(load: Load, band: str, *, at_least: bool = False) -> str:
     bound = "at least " if at_least else ""
     match load:
         case Users() | Rate():
-            return f"carries {bound}{load_label(load)} within its promises"
+            return f"carries {bound}{load_label(load)}{band} within its promises"
         case Replay():
             return f"carries the {load_label(load)} within its promises"
+
+
+def _band(run: Run, capacity: Capacity) -> str:
+    """` (80 % band 12 to 19)`; what holds at the highest tested load at one end has no end there."""
+    if capacity.band is None or not capacity.band[1]:
+        return ""
+    highest = max(load_value(level.load) for level in run.levels)
+    low, high = (f"{'at least ' * (end >= highest)}{axis_label(end)}" for end in capacity.band)
+    if not capacity.band[0]:
+        return f" ({BAND} at most {high})" if capacity.load is None else f" ({BAND} 0 to {high})"
+    return f" ({BAND} {low})" if low == high else f" ({BAND} {low} to {high})"
 
 
 def _with_room(slo: Slo, margin: float | None) -> str:

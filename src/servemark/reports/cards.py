@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from servemark.domain.gpu import Gpu, Link
+from servemark.domain.gpu import Gpu, Link, Node, topologies_of
 from servemark.domain.memory import Fit, MemoryBudget
 from servemark.domain.model import ModelArch
 from servemark.domain.run import Run
 from servemark.domain.workload import load_label
 from servemark.reports.answers import sentence_of
-from servemark.reports.labels import ORIGINS
+from servemark.reports.labels import ORIGINS, axis_label, joined_label, or_list
 from servemark.reports.page import ABSENT, Cell, Column, Table
 from servemark.store.folders import RunEntry
 from servemark.units import (
@@ -42,6 +42,10 @@ def fit_table(fit: Fit) -> Table:
     if fit.memory.kv_blocks:
         setting = f"gpu_memory_utilization {engine.gpu_memory_utilization:g}"
         notes.append(f"The reservation is a setting ({setting}), not what the model needs.")
+    if fit.deployment.parallelism.gpus > 1:
+        node = fit.deployment.group
+        assumed = "; assumed, --topology says otherwise" if node.topology is None else ""
+        notes.append(f"The GPUs of a replica are joined by {joined_label(node)}{assumed}.")
     source = gpu.source_of("memory_usable_bytes")
     if not source.checked:
         notes.append(f"{UNVERIFIED} The CUDA total of {gpu.name} is not verified: {source.text}.")
@@ -138,10 +142,12 @@ def gpu_card(gpu: Gpu) -> Table:
         Column(label=label, numeric=False) for label in ("figure", "value", "checked", "source and date")
     )
     rows = tuple(_card_row(gpu, label, field, value) for label, field, value in _figures(gpu))
+    pair = Node(gpu=gpu, gpus=2, peer_to_peer=gpu.peer_to_peer)
     graphics = "with a graphics pipeline" if gpu.graphics_pipeline else "no graphics pipeline"
     notes = (
         f"{gpu.architecture}, {gpu.form_factor}, {gpu.tier}, {graphics}.",
         f"Also known as: {', '.join(gpu.aliases) or ABSENT}.",
+        f"A group of it is joined by {or_list(topologies_of(gpu))} (--topology); {pair.joined_by} is assumed.",
         *(f"Note: {note}" for note in gpu.notes),
         *((UNVERIFIED_NOTE,) if gpu.unverified_fields else ()),
     )
@@ -222,14 +228,17 @@ def entry_table(entries: Sequence[RunEntry]) -> Table:
     columns = tuple(Column(label=label, numeric=label == "levels") for label in labels)
     rows = tuple(_entry_row(each)[:kept] for each in entries)
     notes = () if entries else ("no runs kept yet",)
+    if any(each.capacity and each.capacity.band for each in entries):
+        notes = ("In brackets the 80 % band of a predicted capacity.",)
     return Table(title="", columns=columns[:kept], rows=rows, notes=notes)
 
 
 def _entry_row(entry: RunEntry) -> tuple[Cell, ...]:
-    load = entry.capacity.load if entry.capacity else None
+    load, band = (entry.capacity.load, entry.capacity.band) if entry.capacity else (None, None)
+    ends = f" ({' to '.join(map(axis_label, band))})" if band else ""
     return _texts(
         entry.id, entry.origin, entry.method, entry.title, str(entry.levels),
-        load_label(load) if load is not None else "", _minute(entry.started),
+        load_label(load) + ends if load is not None else "", _minute(entry.started),
         "yes" if entry.finished else "no", entry.problem,
     )  # fmt: skip
 

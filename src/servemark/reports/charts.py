@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import dist
 
-from servemark.domain.run import Run
+from servemark.domain.run import Distribution, Level, Run
 from servemark.domain.workload import load_label, load_value
 from servemark.reports.drawing import (
     Spec,
@@ -76,15 +76,17 @@ def _interactivity_chart(drawn: Sequence[_Drawn], number: int, *, alone: bool, n
         for run, each in drawn
     ]
     limits = [s.limit for run, _, _ in rows for s in run.slos if s.metric == "tpot_s" and s.limit > 0]
-    values = [row["x"] for _, _, points in rows for row in points]
+    values = [x for _, _, points in rows for row in points for x, _ in (*row["ends"], (row["x"], 0))]
     width, height = NARROW_PX if narrow else COVER_PX
     y_title = "output tok/s per GPU" if per_gpu else "output tok/s"
     x = value_axis(
         [*values, *(1 / v for v in limits)], title="output tok/s per user", length_px=width, lies=True
     )
-    y = value_axis([r["y"] for _, _, points in rows for r in points], title=y_title, length_px=height)
+    heights = [y for _, _, points in rows for row in points for _, y in (*row["ends"], (0, row["y"]))]
+    y = value_axis(heights, title=y_title, length_px=height)
     encoding = position(x, y, x_grid=True)
     layers: list[Spec] = _region(min(limits), encoding, x) if limits else []
+    layers += [_band_layer(points, encoding, each.colour) for _, each, points in rows if points[0]["ends"]]
     for run, each, points in rows:
         layers.append(line_layer(points, encoding, each.colour))
         chosen = _chosen(run, points)
@@ -103,6 +105,8 @@ def _interactivity_chart(drawn: Sequence[_Drawn], number: int, *, alone: bool, n
     caption = "Each point is one load; up is cheaper, right is faster for the user." if number == 1 else ""
     if number == 1 and any(run.capacity and run.capacity.load for run, _, _ in rows):
         caption += " The ring marks the capacity."
+    if any(points[0]["ends"] for _, _, points in rows):
+        caption += " Around predictions: their 80 % band."
     if limits:
         caption += " Shaded: TPOT p50 within its promise."
     if not per_gpu:
@@ -128,9 +132,30 @@ def _interactivity_rows(run: Run, gpus: int | None) -> list[Spec]:
         tip = f"{load_label(level.load)}: {format_rate(x, 'tok/s per user')}, {format_rate(y, unit)}"
         rows.append(
             {"x": short(x), "y": short(y), "load": load_value(level.load), "tip": tip,
-             "name": short_load(level.load), "full": load_label(level.load)}
+             "name": short_load(level.load), "full": load_label(level.load),
+             "ends": _ends(tpot, level, gpus or 1)}
         )  # fmt: skip
     return rows
+
+
+def _ends(tpot: Distribution, level: Level, gpus: int) -> list[tuple[float, float]]:
+    """The point at the slow and at the fast end of its band; none where nothing was predicted."""
+    times, rates = tpot.band.get("p50"), level.bands.get("output_tokens_per_s")
+    if times is None or rates is None:
+        return []
+    return [
+        (short(1 / time_s), short(rate / gpus)) for time_s, rate in zip(times[::-1], rates, strict=True)
+    ]
+
+
+def _band_layer(points: Sequence[Spec], encoding: Spec, colour: str) -> Spec:
+    """The area between the curve at the slow and at the fast end: along the one, back along the other."""
+    banded = [row["ends"] for row in points if row["ends"]]
+    outline = [*(slow for slow, _ in banded), *(fast for _, fast in reversed(banded))]
+    values = [{"x": x, "y": y, "load": i} for i, (x, y) in enumerate(outline)]
+    mark = {"type": "line", "fill": colour, "fillOpacity": 0.13, "stroke": None, "clip": True}
+    order = {"field": "load", "type": "quantitative"}
+    return {"data": {"values": values}, "mark": mark, "encoding": {**encoding, "order": order}}
 
 
 def _chosen(run: Run, points: Sequence[Spec]) -> list[Spec]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from servemark.domain.capacity import SloVerdict
+from servemark.domain.gpu import TOPOLOGIES, Node
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import (
@@ -22,7 +23,7 @@ from servemark.domain.workload import (
     load_value,
 )
 from servemark.reports.page import ABSENT
-from servemark.units import format_rate, format_ratio, format_seconds
+from servemark.units import format_bandwidth, format_rate, format_ratio, format_seconds
 
 ORIGINS: Final = {
     "closed form": "predicted, closed form",
@@ -44,6 +45,13 @@ def value_label(metric: str, value: float | None) -> str:
             return format_rate(value, "req/s")
         case "ratio":
             return format_ratio(value)
+
+
+def band_label(metric: str, band: tuple[float, float], *, between: str = " to ") -> str:
+    """Both ends, the unit once where they share it: `31.0 to 44.2 ms`, `950 ms to 1.20 s`."""
+    low, high = (value_label(metric, end) for end in band)
+    unit = high.rpartition(" ")[2]
+    return f"{low.removesuffix(f' {unit}')}{between}{high}"
 
 
 def metric_label(slo: Slo) -> str:
@@ -114,6 +122,16 @@ def and_list(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
+def or_list(words: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def axis_label(value: float) -> str:
+    """A number on the load axis that nobody asked for: `12`, `9.72`, `1536`."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def short_load(load: Load) -> str:
     """A load where its kind stands beside it: `32`, `3 req/s`, `azure-conversation x2`."""
     match load:
@@ -131,8 +149,25 @@ def level_at(run: Run, load: Load | None) -> Level | None:
 
 
 def subject_title(run: Run) -> str:
-    """What the run is about: the deployment, else what the run calls itself."""
-    return run.deployment.title if run.deployment is not None else run.title
+    """What the run is about: the deployment, else what the run calls itself; of replicas that come and go the
+    fewest and the most.
+    """
+    deployment = run.deployment
+    if deployment is None:
+        return run.title
+    policy = next((each.elasticity.policy for each in run.levels if each.elasticity), None)
+    fewest = policy.minimum * deployment.parallelism.gpus if policy else deployment.gpus
+    if fewest >= deployment.gpus:
+        return deployment.title
+    return deployment.title.replace(f" on {deployment.gpus} x ", f" on {fewest} to {deployment.gpus} x ")
+
+
+def joined_label(node: Node) -> str:
+    """What joins the GPUs of a node: `PCIe under one switch, peer to peer, 32 GB/s each way`."""
+    words = TOPOLOGIES[node.joined_by]
+    if node.link.kind == "infinity-fabric":
+        words = words.replace("NVLink", "Infinity Fabric")
+    return f"{words}, {format_bandwidth(node.link.bandwidth_bytes_per_s)} each way"
 
 
 def length_label(length: Length) -> str:

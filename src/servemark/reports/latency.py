@@ -1,4 +1,4 @@
-"""Latency against load: percentiles with their intervals, and the promises they are held to."""
+"""Latency against load: percentiles with their intervals or bands, and the promises they are held to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from servemark.reports.drawing import (
     text_layers,
 )
 from servemark.reports.figures import seconds_scale
-from servemark.reports.labels import limit_label, load_axis, slo_label, value_label
+from servemark.reports.labels import and_list, band_label, limit_label, load_axis, slo_label, value_label
 from servemark.reports.page import Chart, Series
 from servemark.reports.palette import INK, LIMIT
 from servemark.reports.placement import Label, Wish, place, spread
@@ -68,20 +68,33 @@ def latency_charts(drawn: Sequence[_Drawn]) -> tuple[Chart, ...]:
     return tuple(charts)
 
 
-def percentiles_shown(charts: Sequence[Chart]) -> str:
+def percentiles_shown(drawn: Sequence[_Drawn], charts: Sequence[Chart]) -> str:
     """How the charts of latency are to be read."""
     if any(" p95" in chart.title for chart in charts):
         lines = "p95 of every run; the other percentiles stand in the tables of levels."
     else:
         lines = "Bold: p95; thin: p50; dashed: p99."
-    return f"{lines} Bands and bars are 95 % intervals; points in grey have none."
+    banded = any(level.bands for run, _ in drawn for level in run.levels)
+    sampled = any(level.requests_sent for run, _ in drawn for level in run.levels)
+    measured = any(run.origin == "measured" for run, _ in drawn)
+    shaded = [
+        words
+        for words, shown in (
+            ("80 % band of a predicted p95", banded),
+            ("95 % intervals of measured values", measured),
+        )
+        if shown
+    ]
+    if shaded:
+        lines += f" Shaded: {and_list(shaded)}."
+    return lines + (" Points in grey have no 95 % interval." if sampled else "")
 
 
 def _values(key: str, drawn: Sequence[_Drawn], shown: Sequence[str]) -> list[float]:
     """Every latency that a panel shows, in seconds."""
-    levels = [level for run, _ in drawn for level in run.levels]
-    points = [_percentile(level, key, p) for level in levels for p in shown]
-    highs = [_interval(level, key, p)[1] for level in levels for p in shown]
+    levels = [(run, level) for run, _ in drawn for level in run.levels]
+    points = [_percentile(level, key, p) for _, level in levels for p in shown]
+    highs = [_ends(run, level, key, p)[1] for run, level in levels for p in shown]
     return [value for value in (*points, *highs) if value is not None]
 
 
@@ -131,30 +144,34 @@ def _percentile(level: Level, key: str, p: str) -> float | None:
     return getattr(found, p) if found is not None else None
 
 
-def _interval(level: Level, key: str, p: str) -> tuple[float | None, float | None]:
+def _ends(run: Run, level: Level, key: str, p: str) -> tuple[float | None, float | None]:
+    """Of a measurement its 95 % interval; of a prediction, whose samples say little, the 80 % band of p95."""
     found = level.metrics.get(key)
-    return (found.ci.get(p) if found is not None else None) or (None, None)
+    if found is None or (run.origin == "predicted" and p != "p95"):
+        return None, None
+    return (found.band if run.origin == "predicted" else found.ci).get(p) or (None, None)
 
 
 def _latency_rows(run: Run, key: str, p: str, factor: float) -> list[Spec]:
     rows: list[Spec] = []
+    words = "80 % band" if run.origin == "predicted" else "95 % interval"
     for level in sorted(run.levels, key=lambda level: load_value(level.load)):
         value = _percentile(level, key, p)
         if value is None:
             continue
-        low, high = _interval(level, key, p)
+        low, high = _ends(run, level, key, p)
         label = f"{METRICS[key].label} {p} at {load_label(level.load)}: {value_label(key, value)}"
         row: Spec = {"x": load_value(level.load), "y": short(value / factor), "load": load_value(level.load),
                      "faint": without_interval(level.metrics[key], p)}  # fmt: skip
         if low is not None and high is not None:
             row |= {"low": short(low / factor), "high": short(high / factor)}
-            label += f" (95 %: {value_label(key, low)} to {value_label(key, high)})"
+            label += f" ({words}: {band_label(key, (low, high))})"
         rows.append({**row, "tip": label})
     return rows
 
 
 def _bands(rows: Sequence[tuple[Series, str, list[Spec]]], encoding: Spec) -> list[Spec]:
-    """Intervals: a band where neighbouring loads have one, a bar at each load."""
+    """Intervals and bands: an area where neighbouring loads have one, else a bar."""
     layers: list[Spec] = []
     for each, _, points in rows:
         if not any("low" in row for row in points):

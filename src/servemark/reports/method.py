@@ -8,7 +8,7 @@ from servemark.domain.coefficients import Coefficients, Fitted
 from servemark.domain.gpu import Gpu
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Run
-from servemark.reports.labels import ORIGINS, length_label, percent, slo_label
+from servemark.reports.labels import ORIGINS, joined_label, length_label, percent, slo_label
 from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
 from servemark.reports.tables import LATENCIES
 from servemark.units import format_seconds
@@ -25,6 +25,12 @@ COEFFICIENTS: tuple[tuple[str, str], ...] = (
     ("sequence_overhead_s", "overhead per sequence of a step"),
     ("step_overhead_s", "overhead per step"),
     ("request_overhead_s", "overhead per request, outside steps"),
+    ("expert_efficiency", "routed experts against dense layers"),
+    ("expert_overhead_s", "overhead per layer of experts and step"),
+    ("decode_attention_efficiency", "share of peak FLOP/s, attention while decoding"),
+    ("prompt_overhead_s", "overhead per prompt of a step"),
+    ("power_drop", "slower at the power limit"),
+    ("time_ratio", "this model's kernels against all models'"),
 )
 """Fields of `Coefficients` with what they mean, in words."""
 
@@ -98,6 +104,14 @@ def _engine(run: Run) -> str:
     return ", ".join(parts)
 
 
+def _joined(run: Run) -> str:
+    """What joins the GPUs of a replica, where there are several."""
+    if run.deployment is None or run.deployment.parallelism.gpus == 1:
+        return ""
+    node = run.deployment.group
+    return joined_label(node) + (" (assumed)" if node.topology is None else "")
+
+
 def _clock(run: Run) -> str:
     match run.method:
         case "closed form":
@@ -160,6 +174,7 @@ FACTS: tuple[tuple[str, Callable[[Run], str]], ...] = (
     ("deployment", lambda run: run.deployment.title if run.deployment else ""),
     ("endpoint", _served_by),
     ("engine", _engine),
+    ("GPUs joined by", _joined),
     ("requests", _requests),
     ("promises", lambda run: ", ".join(slo_label(slo) for slo in run.slos) or "none"),
     ("seed", lambda run: "" if run.method == "closed form" else str(run.provenance.seed)),
@@ -188,7 +203,7 @@ def _formula_table(runs: Sequence[Run]) -> Table:
 
 
 def _coefficient_table(fitted: Sequence[tuple[Run, Series]]) -> Table:
-    """One column per distinct set of coefficients."""
+    """One column per distinct set of coefficients; what no fit speaks of is left out."""
     distinct: list[tuple[Coefficients, list[Series]]] = []
     for run, each in fitted:
         assert run.coefficients is not None
@@ -198,8 +213,9 @@ def _coefficient_table(fitted: Sequence[tuple[Run, Series]]) -> Table:
         else:
             same.append(each)
     rows = tuple(
-        (Cell(text=words), *(Cell(text=_fitted(name, getattr(found, name))) for found, _ in distinct))
+        (Cell(text=words), *(Cell(text=fitted_label(name, getattr(found, name))) for found, _ in distinct))
         for name, words in COEFFICIENTS
+        if any(getattr(found, name).relative_error for found, _ in distinct)
     )
     heads = [
         Column(label=" ".join(each.glyph for each in names) + f" {names[0].label}") for _, names in distinct
@@ -213,7 +229,8 @@ def _coefficient_table(fitted: Sequence[tuple[Run, Series]]) -> Table:
     )
 
 
-def _fitted(name: str, fitted: Fitted) -> str:
+def fitted_label(name: str, fitted: Fitted) -> str:
+    """A coefficient with its standard error: `64.0 % ± 7 %`."""
     value = format_seconds(fitted.value) if name.endswith("_s") else f"{100 * fitted.value:.1f} %"
     return f"{value} ± {percent(fitted.relative_error)}" if fitted.value else value
 
@@ -225,7 +242,18 @@ def _origin_of(found: Coefficients) -> str:
         rows += f", inherited from {found.inherited_from}"
     source = f"; {found.source}" if found.source else ""
     date = f" ({found.date})" if found.date else ""
-    return f"{found.gpu}, {found.dtype}, {engine}: {rows}{source}{date}."
+    return f"{found.gpu}, {found.dtype}, {engine}: {rows}{source}{date}.{_remaining(found)}"
+
+
+def _remaining(found: Coefficients) -> str:
+    """What the bands hold besides the errors of the coefficients."""
+    words = {"throughput": "throughput", "tpot": "TPOT", "ttft": "TTFT"}
+    errors = [
+        f"{words[family]} {percent(error)}"
+        for family, error in found.residual_log_errors.items()
+        if family in words
+    ]
+    return f" Standard error beyond that of the coefficients: {', '.join(errors)}." if errors else ""
 
 
 def _unverified(gpu: Gpu) -> str:

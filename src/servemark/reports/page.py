@@ -93,7 +93,9 @@ class Answer(Record, frozen=True, kw_only=True):
 class Section(Record, frozen=True, kw_only=True):
     """A part of the page: a heading, then text, charts, tables."""
 
-    key: Literal["verdicts", "throughput", "latency", "failures", "differences", "levels", "method"]
+    key: Literal[
+        "verdicts", "throughput", "latency", "failures", "differences", "elasticity", "levels", "method"
+    ]
     title: str
     text: str = ""
     charts: tuple[Chart, ...] = ()

@@ -11,13 +11,15 @@ from servemark.errors import InputError
 from servemark.reports.answers import answer_of
 from servemark.reports.bars import failure_charts, memory_charts
 from servemark.reports.charts import interactivity_charts
+from servemark.reports.differences import agreements, difference_section
+from servemark.reports.elasticity import elasticity_section
 from servemark.reports.latency import latency_charts, percentiles_shown
 from servemark.reports.method import method_section
 from servemark.reports.page import Report, Section, Series
 from servemark.reports.redaction import without_secrets
 from servemark.reports.series import series_of
 from servemark.reports.strip import verdict_section
-from servemark.reports.tables import difference_section, level_section
+from servemark.reports.tables import level_section
 
 
 def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
@@ -41,13 +43,14 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
         _latency_section(drawn),
         _failure_section(drawn),
         difference_section(cleared, series),
+        elasticity_section(cleared, series),
         level_section(cleared, series),
         method_section(cleared, series),
     )
     return Report(
         title=title or _title(cleared, series),
         subtitle=_subtitle(cleared),
-        answers=tuple(answer_of(run, each) for run, each in drawn),
+        answers=tuple(answer_of(run, each, agreements(cleared, series, each)) for run, each in drawn),
         sections=tuple(section for section in sections if section is not None),
         runs=cleared,
     )
@@ -71,7 +74,7 @@ def _latency_section(drawn: Sequence[tuple[Run, Series]]) -> Section | None:
     if not charts:
         return None
     return Section(
-        key="latency", title="Latency against load", text=percentiles_shown(charts), charts=charts
+        key="latency", title="Latency against load", text=percentiles_shown(drawn, charts), charts=charts
     )
 
 

@@ -9,6 +9,7 @@ from servemark.domain.run import Run
 from servemark.domain.workload import Load, Slo, load_label, load_value
 from servemark.reports.labels import (
     and_list,
+    band_label,
     level_at,
     load_axis,
     loads_label,
@@ -22,6 +23,11 @@ from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
 
 LOADS_PER_TABLE = 10
 """More loads than these continue in the next table, so that a printed page is wide enough."""
+
+CROSSING = (
+    "A range below a predicted value is its 80 % band where that crosses the limit: "
+    "the mark is the likelier side."
+)
 
 
 def verdict_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | None:
@@ -50,6 +56,8 @@ def _strip_table(pairs: Sequence[tuple[Run, Series]], loads: Sequence[Load]) -> 
             rows.append((head, *(_strip_cell(run, slo, load) for load in loads)))
         whose = f"{each.label}, " if len(pairs) > 1 else ""
         notes += [whose + note for note in _reasons(run, loads)]
+    if any(_is_open(run, slo, load) for run, _ in pairs for slo in run.slos for load in loads):
+        notes.append(CROSSING)
     columns = [Column(label=load_label(load)) for load in loads]
     head = Column(label="promise", numeric=False)
     return Table(title="", columns=(head, *columns), rows=tuple(rows), notes=tuple(notes))
@@ -73,6 +81,11 @@ def _reasons(run: Run, loads: Sequence[Load]) -> list[str]:
     ]
 
 
+def _is_open(run: Run, slo: Slo, load: Load) -> bool:
+    verdict = slo_verdict(run, slo, load)
+    return verdict is not None and verdict.is_within_error
+
+
 def slo_verdict(run: Run, slo: Slo, load: Load) -> SloVerdict | None:
     """The verdict on one SLO at one load, where that load was tried."""
     level = level_at(run, load)
@@ -84,9 +97,12 @@ def _strip_cell(run: Run, slo: Slo, load: Load) -> Cell:
     verdict = slo_verdict(run, slo, load)
     if verdict is None:
         return Cell(text=ABSENT, faint=True)
+    detail = margin_label(slo.metric, verdict.margin)
+    if verdict.band is not None and verdict.is_within_error:
+        detail = band_label(slo.metric, verdict.band, between="–")
     return Cell(
         text=value_label(slo.metric, verdict.value),
-        detail=margin_label(slo.metric, verdict.margin),
+        detail=detail,
         mark=verdict.verdict,
         faint=verdict.verdict == "undecided",
     )

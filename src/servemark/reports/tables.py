@@ -1,4 +1,4 @@
-"""The tables of numbers: every level of every run, and predicted against measured."""
+"""The tables of numbers: every level of every run."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Distribution, Level, Run
-from servemark.domain.workload import Workload, load_label, load_value
+from servemark.domain.workload import load_label, load_value
 from servemark.reports.figures import Scale, plain_scale, seconds_scale
-from servemark.reports.labels import length_label, load_axis, percent, short_load, subject_title
-from servemark.reports.page import ABSENT, Cell, Column, Section, Series, Table
+from servemark.reports.labels import load_axis, short_load, subject_title
+from servemark.reports.page import Cell, Column, Section, Series, Table
 
 LATENCIES = ("ttft_s", "itl_s", "tpot_s", "e2e_s")
 PERCENTILES = ("p50", "p95", "p99")
 ESSENTIAL = {("ttft_s", "p50"), ("ttft_s", "p95"), ("tpot_s", "p50"), ("tpot_s", "p95"), ("e2e_s", "p50")}
-DIFFERENCES = (
-    ("ttft_s", "p50"), ("ttft_s", "p95"), ("tpot_s", "p50"), ("tpot_s", "p95"),
-    ("e2e_s", "p50"), ("e2e_s", "p95"),
-)  # fmt: skip
+BANDED = {("ttft_s", "p95"), ("tpot_s", "p95"), ("e2e_s", "p95")}
+"""Percentiles below which the band of a prediction stands; the others have theirs in the JSON."""
+NO_WIDTH = 1.02
+"""A band whose ends differ by less than this factor has none: load alone decides the value."""
 
 _Drawn = tuple[Column, list[Cell]]
 
@@ -36,7 +36,7 @@ def level_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | No
 def _level_table(run: Run, series: Series) -> Table:
     levels = sorted(run.levels, key=lambda level: load_value(level.load))
     drawn: list[_Drawn] = [
-        (Column(label=_load_head(levels[0])), [Cell(text=short_load(level.load)) for level in levels])
+        (Column(label=load_head(levels[0])), [Cell(text=short_load(level.load)) for level in levels])
     ]
     if any(level.requests_sent for level in levels):
         drawn += _request_columns(levels)
@@ -45,19 +45,20 @@ def _level_table(run: Run, series: Series) -> Table:
     drawn += _rate_columns(levels)
     drawn += _instrument_columns(levels)
     columns, cells = zip(*drawn, strict=True)
-    notes = tuple(
-        f"{load_label(level.load)}: {note.rstrip('.')}." for level in levels for note in level.notes
-    )
+    notes = [f"{load_label(level.load)}: {note.rstrip('.')}." for level in levels for note in level.notes]
+    if any(level.bands for level in levels):
+        notes.insert(0, "Below a p95 and a throughput: its 80 % band.")
     return Table(
         title=f"{series.glyph} {series.label}: {subject_title(run)}",
         columns=tuple(columns),
         rows=tuple(zip(*cells, strict=True)),
-        notes=notes,
+        notes=tuple(notes),
         colour=series.colour,
     )
 
 
-def _load_head(level: Level) -> str:
+def load_head(level: Level) -> str:
+    """Head of a column of loads."""
     return {"concurrent users": "users", "requests per second": "rate"}.get(load_axis(level.load), "trace")
 
 
@@ -85,7 +86,11 @@ def _latency_columns(levels: Sequence[Level], key: str) -> list[_Drawn]:
         (
             Column(label=p, group=METRICS[key].label, unit=scale.unit, essential=(key, p) in ESSENTIAL),
             [
-                Cell(text=scale.write(getattr(each, p)), faint=without_interval(each, p))
+                Cell(
+                    text=scale.write(getattr(each, p)),
+                    detail=_range(each.band.get(p), scale) if (key, p) in BANDED else "",
+                    faint=without_interval(each, p),
+                )
                 for each in found
             ],
         )
@@ -100,12 +105,11 @@ def without_interval(found: Distribution, percentile: str) -> bool:
 
 def _rate_columns(levels: Sequence[Level]) -> list[_Drawn]:
     drawn: list[_Drawn] = []
-    for label, values in (
-        ("tok/s", [level.output_tokens_per_s for level in levels]),
-        ("req/s", [level.requests_per_s for level in levels]),
-    ):
+    for label, key in (("tok/s", "output_tokens_per_s"), ("req/s", "requests_per_s")):
+        values = [getattr(level, key) for level in levels]
         head = Column(label=label, group="throughput", essential=label == "tok/s")
-        drawn += _column(head, values, plain_scale(values))
+        bands = [level.bands.get(key) if head.essential else None for level in levels]
+        drawn += _column(head, values, plain_scale(values), bands)
     return drawn
 
 
@@ -121,89 +125,21 @@ def _instrument_columns(levels: Sequence[Level]) -> list[_Drawn]:
     return drawn
 
 
-def _column(head: Column, values: Sequence[float | None], scale: Scale) -> list[_Drawn]:
+def _column(
+    head: Column, values: Sequence[float | None], scale: Scale,
+    bands: Sequence[tuple[float, float] | None] = (),
+) -> list[_Drawn]:  # fmt: skip
     """The column, or nothing where no level has a value."""
     if all(value is None for value in values):
         return []
-    return [(head, [Cell(text=scale.write(value)) for value in values])]
+    details = [_range(each, scale) for each in bands] or [""] * len(values)
+    return [
+        (head, [Cell(text=scale.write(v), detail=d) for v, d in zip(values, details, strict=True)])
+    ]  # fmt: skip
 
 
-def difference_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | None:
-    """Predicted minus measured in percent of measured, where both tried the same load."""
-    pairs = list(zip(runs, series, strict=True))
-    tables = [
-        table
-        for measured, seen in pairs
-        if measured.origin == "measured"
-        for predicted, foreseen in pairs
-        if predicted.origin == "predicted" and seen.subject == foreseen.subject
-        if (table := _difference_table(predicted, foreseen, measured, seen)) is not None
-    ]
-    if not tables:
-        return None
-    text = (
-        "How far the prediction lies above (+) or below (−) the measurement, in percent of the measurement."
-    )
-    return Section(
-        key="differences", title="Prediction against measurement", text=text, tables=tuple(tables)
-    )
-
-
-def _difference_table(predicted: Run, foreseen: Series, measured: Run, seen: Series) -> Table | None:
-    both = [
-        (mine, theirs)
-        for theirs in sorted(measured.levels, key=lambda level: load_value(level.load))
-        for mine in predicted.levels
-        if mine.load == theirs.load
-    ]
-    if not both:
-        return None
-    heads = [Column(label=_load_head(both[0][0]))]
-    heads += [Column(label=p, group=METRICS[key].label, unit="%") for key, p in DIFFERENCES]
-    heads += [Column(label="output", group="throughput", unit="%")]
-    heads += [Column(label="requests", group="throughput", unit="%")]
-    rows = tuple(
-        (Cell(text=short_load(mine.load)), *_difference_cells(mine, theirs)) for mine, theirs in both
-    )
-    kept = [i for i in range(len(heads)) if any(row[i].text != ABSENT for row in rows)]
-    return Table(
-        title=f"{foreseen.label} against {seen.label}",
-        columns=tuple(heads[i] for i in kept),
-        rows=tuple(tuple(row[i] for i in kept) for row in rows),
-        notes=_unlike_requests(predicted.workload, measured.workload),
-    )
-
-
-def _unlike_requests(predicted: Workload, measured: Workload) -> tuple[str, ...]:
-    """Says so where the two runs did not ask for the same lengths."""
-    mine, theirs = (
-        f"input {length_label(load.input)}, output {length_label(load.output)} tokens"
-        for load in (predicted, measured)
-    )
-    if mine == theirs:
-        return ()
-    return (f"Not like against like: predicted for {mine}, measured with {theirs}.",)
-
-
-def _difference_cells(mine: Level, theirs: Level) -> list[Cell]:
-    nothing = Distribution(n=0)
-    cells = [
-        _difference(
-            getattr(mine.metrics.get(key, nothing), p),
-            getattr(theirs.metrics.get(key, nothing), p),
-            faint=without_interval(theirs.metrics.get(key, nothing), p),
-        )
-        for key, p in DIFFERENCES
-    ]
-    cells.append(_difference(mine.output_tokens_per_s, theirs.output_tokens_per_s))
-    cells.append(_difference(mine.requests_per_s, theirs.requests_per_s))
-    return cells
-
-
-def _difference(predicted: float | None, measured: float | None, *, faint: bool = False) -> Cell:
-    if predicted is None or not measured:
-        return Cell(text=ABSENT)
-    share = predicted / measured - 1
-    size = percent(share).removesuffix(" %")
-    text = f"{share:+.0%}".removesuffix("%").replace("-", "−")
-    return Cell(text="0" if size in ("0", "under 1") else text, faint=faint)
+def _range(band: tuple[float, float] | None, scale: Scale) -> str:
+    """`31.0–44.2`; nothing where there is no band, or it has no width."""
+    if band is None or band[1] < NO_WIDTH * band[0]:
+        return ""
+    return "–".join(scale.write(end) for end in band)

@@ -25,7 +25,7 @@ def render_terminal(report: Report, console: Console) -> None:
         console.print(lead + Text(answer.sentence))
         for note in answer.notes:
             console.print(Text(f"  {note}", style="dim"))
-    for key in ("verdicts", "levels"):
+    for key in ("verdicts", "elasticity", "levels"):
         section = report.section(key)
         for table in section.tables if section else ():
             console.print()
