@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING
 from servemark.version import __version__
 
 if TYPE_CHECKING:
+    from servemark.api.accuracies import accuracy
+    from servemark.api.calibrations import calibrate
     from servemark.api.fitting import fit
+    from servemark.api.guidance import guide
     from servemark.api.listing import gpus, models, runs
     from servemark.api.measured import measure
+    from servemark.api.plans import plan
     from servemark.api.prediction import predict
     from servemark.api.reporting import report
     from servemark.api.simulated import simulate, twin
@@ -38,8 +42,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "gpus": "api.listing", "models": "api.listing", "runs": "api.listing",
-    "fit": "api.fitting", "predict": "api.prediction",
+    "fit": "api.fitting", "plan": "api.plans", "predict": "api.prediction",
     "simulate": "api.simulated", "twin": "api.simulated",
+    "guide": "api.guidance", "accuracy": "api.accuracies", "calibrate": "api.calibrations",
     "measure": "api.measured", "report": "api.reporting", "demo": "faces.demonstration",
     "Run": "domain.run", "Slo": "domain.workload",
     "ServemarkError": "errors", "InputError": "errors", "UnknownName": "errors", "MissingExtra": "errors",
@@ -48,7 +53,7 @@ _HOMES = {
 
 __all__ = [
     "DoesNotFit", "EndpointError", "EngineError", "InputError", "MissingExtra", "Run", "ServemarkError", "Slo",
-    "StoreError", "UnknownName", "__version__", "demo", "fit", "gpus", "measure", "models", "predict", "report",
+    "StoreError", "UnknownName", "__version__", "accuracy", "calibrate", "demo", "fit", "gpus", "guide", "measure", "models", "plan", "predict", "report",
     "runs", "simulate", "twin",
 ]  # fmt: skip
 
