@@ -8,6 +8,7 @@ from servemark.catalogue.gpu_types import find_gpu
 from servemark.physics.speculation import step_time
 from servemark.physics.step import (
     CoefficientValues,
+    ReplicaStepTime,
     StepCost,
     coefficient_values,
     step_cost,
@@ -224,3 +225,15 @@ def test_data_parallel_attention_shares_out_the_sequences(deploy, ideal):
     assert tensor.full_kv_bytes == pytest.approx(2 * data.full_kv_bytes)
     # one collective for a layer of experts in place of two
     assert data.all_reduce_bytes == pytest.approx(tensor.all_reduce_bytes / 2)
+
+
+def test_a_batch_is_padded_to_the_captured_graph(cost_of):
+    cost = cost_of("llama-3.1-8b")
+    bare, captured = ReplicaStepTime(cost), ReplicaStepTime(cost, (1, 2, 4, 8))
+    assert captured.decode(8) == bare.decode(8)
+    # above the largest graph the batch runs at its own size
+    assert captured.decode(9) == bare.decode(9)
+    # five sequences compute like eight, but only five are sampled and read their context
+    empty_ps = round(3 * float(cost.overhead_sequence_s) * PS_PER_S)
+    assert captured.decode(5).base_ps == pytest.approx(bare.decode(8).base_ps - empty_ps, abs=2)
+    assert captured.decode(5).slope_ps == bare.decode(5).slope_ps

@@ -145,7 +145,9 @@ class SpeculativeStepTime:
 def step_time(deployment: Deployment, coefficients: Coefficients) -> StepTime:
     """The step time of one replica of `deployment` for the simulator, speculation included."""
     pace = deployment_pace(deployment, coefficients)
-    return ReplicaStepTime(pace) if isinstance(pace, StepCost) else SpeculativeStepTime(pace)
+    if isinstance(pace, StepCost):
+        return ReplicaStepTime(pace, deployment.engine.captured_sizes)
+    return SpeculativeStepTime(pace)
 
 
 def _picoseconds(pace: Pace, *batch: float) -> int:

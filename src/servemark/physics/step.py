@@ -206,9 +206,10 @@ def step_seconds(
 class ReplicaStepTime:
     """The step time of one replica in integer picoseconds; see `servemark.domain.step.StepTime`."""
 
-    def __init__(self, cost: StepCost) -> None:
-        """`cost` holds plain numbers here."""
+    def __init__(self, cost: StepCost, captured_sizes: tuple[int, ...] = ()) -> None:
+        """`cost` holds plain numbers here; `captured_sizes` are the batches of captured CUDA graphs, rising."""
         self.cost = StepCost(*(float(x) for x in cost))
+        self._captured = captured_sizes
         self._decodes: dict[int, DecodeCost] = {}
 
     def decode(self, decodes: int) -> DecodeCost:
@@ -223,7 +224,10 @@ class ReplicaStepTime:
         batches = min(float(cost.pipeline), decodes)
         late = _picoseconds(cost.full_context_s / batches)
         slope = _picoseconds((cost.full_context_s + cost.window_context_s) / batches)
-        base = _picoseconds(step_seconds(cost, decodes, 0))
+        # a captured graph runs at its own batch size: the places beyond the batch compute, but hold no sequence
+        padded = next((size for size in self._captured if size >= decodes), decodes)
+        empty = cost.overhead_sequence_s * (padded - decodes) / batches
+        base = _picoseconds(step_seconds(cost, padded, 0) - empty)
         if slope == late:
             return DecodeCost(base, slope)
         return DecodeCost(base, slope, round(decodes * float(cost.window_tokens)), late)
