@@ -15,6 +15,10 @@ settings.register_profile("servemark", deadline=None)
 settings.load_profile("servemark")
 
 
+# `make test-gpu` says so: the default suite leaves the GPU of a developer's machine alone
+collect_ignore = [] if os.environ.get("SERVEMARK_GPU") else ["gpu"]
+
+
 def _module(name):
     return lambda: importlib.util.find_spec(name) is not None
 
@@ -38,8 +42,7 @@ FOUND = {
     "hub": _module("huggingface_hub"),
     "vl_convert": _module("vl_convert"),
     "ipython": _module("IPython"),
-    # `make test-gpu` says so: the default suite leaves the GPU of a developer's machine alone
-    "gpu": lambda: bool(os.environ.get("SERVEMARK_GPU")) and _module("torch")(),
+    "gpu": lambda: bool(shutil.which("nvidia-smi")) and _module("torch")(),
 }
 
 

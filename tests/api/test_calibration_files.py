@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 import servemark as sm
-from servemark.api.calibration_files import coefficient_source
+from servemark.api.calibration_files import calibrated, coefficient_source
 from servemark.api.deployments import build_deployment, coefficients_of
 from servemark.catalogue.coefficients import find_coefficients
 from servemark.catalogue.gpu_types import find_gpu
@@ -104,6 +104,23 @@ def test_another_model_or_version_is_said(kept):
     found = coefficients_of(build_deployment("qwen2.5-7b", options), options)
     assert found.memory_efficiency.value == 0.55
     assert found.inherited_from == "measurements with llama-3.1-8b and vllm 0.19.0"
+
+
+def test_another_model_takes_over_what_is_the_devices_own_share():
+    measured = calibration()
+    before = replace(
+        measured.prior[0],
+        time_ratio=Fitted(value=1.0, relative_error=0.1),
+        residual_log_errors={"tpot": 0.2, "throughput": 0.2, "ttft": 0.2},
+    )
+    after = replace(measured.coefficients[0], time_ratio=Fitted(value=1.5, relative_error=0.03))
+    known = replace(before, time_ratio=Fitted(value=0.9, relative_error=0.04))
+    found = calibrated(
+        replace(measured, prior=(before,), coefficients=(after,)), known, model="qwen2.5-7b", version=None
+    )
+    # 0.2^2 of 0.2^2 + 0.1^2 is four fifths
+    assert found.time_ratio.value == pytest.approx(0.9 * 1.5**0.8)
+    assert found.time_ratio.relative_error == pytest.approx(0.05)
 
 
 def test_a_device_that_stands_in_no_catalogue(kept):

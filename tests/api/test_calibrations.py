@@ -17,6 +17,8 @@ LOOPS = {
     "open": ({"rate": (0.5, 1, 3)}, {"rate": (0.75, 2)}),
 }
 """Measured, and predicted without having been measured."""
+TTFT_ERROR = {"closed": 0.35, "open": 0.06}
+"""Users who send again at once may fall into step with the engine, or out of it, by a hair: a step more or less."""
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +65,21 @@ def unseen(truth, loop, kind):
     return [sm.simulate(MODEL, **LOOPS[kind][1], **LENGTHS, **way).levels for way in ways]
 
 
-def test_the_error_falls_to_a_few_percent_on_loads_left_out_in_turn(loop):
+def test_the_error_falls_to_a_few_percent_on_loads_left_out_in_turn(loop, kind):
     calibration, _ = loop
     assert calibration.outcome == "improved"
     by_metric = {each.metric: each for each in calibration.errors}
     assert by_metric["all"].before_ratio > 0.1
-    assert by_metric["tpot_s"].held_out_ratio < 0.02 and by_metric["ttft_s"].held_out_ratio < 0.08
+    assert by_metric["tpot_s"].held_out_ratio < 0.03
+    assert by_metric["ttft_s"].held_out_ratio < TTFT_ERROR[kind]
 
 
 def test_other_loads_are_predicted_within_a_few_percent(unseen, kind):
     for true, _, found in zip(*unseen, strict=True):
-        assert found.output_tokens_per_s == pytest.approx(true.output_tokens_per_s, rel=0.02)
-        assert found.metrics["tpot_s"].mean == pytest.approx(true.metrics["tpot_s"].mean, rel=0.02)
-        # users who send again at once may fall into step with the engine, or out of it, by a hair
-        rel = 0.25 if kind == "closed" else 0.05
-        assert found.metrics["ttft_s"].mean == pytest.approx(true.metrics["ttft_s"].mean, rel=rel), (
-            found.load
-        )
+        assert found.output_tokens_per_s == pytest.approx(true.output_tokens_per_s, rel=0.04)
+        assert found.metrics["tpot_s"].mean == pytest.approx(true.metrics["tpot_s"].mean, rel=0.04)
+        ttft = true.metrics["ttft_s"].mean
+        assert found.metrics["ttft_s"].mean == pytest.approx(ttft, rel=TTFT_ERROR[kind]), found.load
 
 
 def test_the_bands_hold_the_truth_and_are_narrower_than_before(unseen, kind):
@@ -115,7 +115,7 @@ def test_two_levels_are_too_few(users_run, tmp_path):
 def test_levels_that_cannot_be_used_are_named(users_run, tmp_path):
     cut = replace(users_run.levels[0], requests=users_run.levels[0].requests[:3])
     run = replace(users_run, levels=(cut, *users_run.levels[1:3]))
-    with pytest.raises(InputError, match=r"found 2 .*1 user: 2 complete requests, fewer than 10"):
+    with pytest.raises(InputError, match=r"found 2 .*1 user: 2 complete requests, fewer than 5"):
         sm.calibrate(run, runs=tmp_path)
     kept = sm.calibrate(replace(run, levels=(cut, *users_run.levels[1:])), runs=tmp_path)
     assert "1 user: 2 complete requests" in kept.notes[0]
@@ -146,6 +146,8 @@ def test_runs_of_two_gpus_are_two_calibrations(users_run, tmp_path):
     ("options", "said"),
     [
         ({"device": "gpu"}, "device: expected cpu"),
+        ({"requests": 20}, "--device cpu beside it"),
+        ({"device": "cpu", "requests": 3}, "at least 5"),
         ({"device": "cpu", "gpu": "l40s"}, "no runs, device or deployment"),
         ({"gpu_bench": True, "device": "cpu"}, "no runs, device or deployment"),
         ({"gpu_bench": True, "tp": 2}, "--gpu, --dtype and --engine"),

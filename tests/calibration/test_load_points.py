@@ -70,6 +70,17 @@ def test_a_closed_loop_says_tpot_throughput_and_ttft():
     assert found["throughput"].counted == "output"
 
 
+def test_users_in_step_with_the_engine_may_wait_a_step_more_or_less():
+    # a step of 30 ms, evenly spread, deviates by 30 / sqrt(12) = 8.7 ms, 4.3 % of a TTFT of 200 ms
+    errors = {}
+    for users in (1, 8):
+        (point,), _ = load_points(run(level(Users(users=users))), DEPLOYMENT)
+        errors[users] = {each.metric: each.relative_error for each in observations_of(point)}
+    sampled = 0.02 / 1.96
+    assert [errors[1]["ttft"], errors[8]["tpot"]] == pytest.approx([sampled, sampled])
+    assert errors[8]["ttft"] == pytest.approx((sampled**2 + 0.0433**2) ** 0.5, rel=1e-3)
+
+
 @pytest.mark.parametrize("users", [1, 8, 64])
 def test_the_fit_sees_users_as_the_closed_form_predicts_them(users):
     (point,), _ = load_points(run(level(Users(users=users))), DEPLOYMENT)
@@ -107,7 +118,7 @@ def test_a_throughput_that_never_steadied_is_left_out():
     [
         (level(Replay(name="azure")), "trace azure: arrivals of a trace are no steady load"),
         (level(Users(users=4, think_s=1.0)), "users pause"),
-        (level(requests=records()[:9]), "9 complete requests, fewer than 10"),
+        (level(requests=records()[:4]), "4 complete requests, fewer than 5"),
         (level(failures_ratio=0.2), "20% of the requests failed"),
         (level(requests=records(cached=256)), "the prefix cache served 50%"),
         (level(Rate(per_s=9.0), steady=False), "no steady throughput"),

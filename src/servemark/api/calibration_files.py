@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,10 +102,9 @@ def calibrated(
 ) -> Coefficients:
     """The calibration's coefficients in place of the catalogue's, which name GPU, dtype and engine.
 
-    Kernels of another model than those measured differ: the factor of that model (`known.time_ratio`) then
-    stands in place of the calibrated one. For another model or engine version the residual errors are no
-    smaller than the catalogue's, and what differs is said in `inherited_from`. Where the calibration does not
-    speak for them (see `matching`) the catalogue's stay.
+    For another model or engine version than those measured the residual errors are no smaller than the
+    catalogue's, and what differs is said in `inherited_from`. Where the calibration does not speak for them
+    (see `matching`) the catalogue's stay.
 
     Args:
         calibration: any.
@@ -112,15 +113,15 @@ def calibrated(
         version: of the engine that is predicted.
     """
     asked = (known.gpu, known.dtype, known.engine)
-    own = next(
-        (each for each in calibration.coefficients if (each.gpu, each.dtype, each.engine) == asked), None
-    )
-    if own is None:
+    pairs = zip(calibration.coefficients, calibration.prior, strict=True)
+    found = next((pair for pair in pairs if (pair[0].gpu, pair[0].dtype, pair[0].engine) == asked), None)
+    if found is None:
         return known
+    own, before = found
     differs: list[str] = []
     if calibration.models and model not in calibration.models:
         differs.append(", ".join(calibration.models))
-        own = _of_another_model(own, known.time_ratio)
+        own = _of_another_model(own, before, known)
     if version and own.engine_version and version != own.engine_version:
         differs.append(f"{own.engine} {own.engine_version}")
     residuals = own.residual_log_errors
@@ -184,11 +185,22 @@ def calibration_notes(coefficients: Coefficients) -> tuple[str, ...]:
     return (f"predicted with {coefficients.source}{borrowed}",)
 
 
-def _of_another_model(own: Coefficients, time_ratio: Fitted) -> Coefficients:
-    """With that model's factor, whose error has nothing to do with those of the measured one."""
+def _of_another_model(own: Coefficients, before: Coefficients, known: Coefficients) -> Coefficients:
+    """The calibrated coefficients with the factor of another model (`time_ratio`).
+
+    What the measured model's factor moved by is partly that model's, as far as models differ (its prior error m),
+    and partly this device's, as far as devices differ from their kind (the residual error r): the other model takes
+    over r^2 / (r^2 + m^2) of the logarithm.
+    """
+    residual = statistics.median(before.residual_log_errors.values() or (0.0,))
+    spread = residual**2 + before.time_ratio.relative_error**2
+    share = residual**2 / spread if spread else 0.0
+    moved = (own.time_ratio.value / before.time_ratio.value) ** share
+    error = math.hypot(known.time_ratio.relative_error, own.time_ratio.relative_error)
     lone = len(own.correlations) - 1  # the last of the fields
     apart = tuple(
         tuple(float(i == j) if lone in (i, j) else shared for j, shared in enumerate(row))
         for i, row in enumerate(own.correlations)
     )
-    return replace(own, time_ratio=time_ratio, correlations=apart)
+    ratio = Fitted(value=known.time_ratio.value * moved, relative_error=error)
+    return replace(own, time_ratio=ratio, correlations=apart)

@@ -66,6 +66,8 @@ def calibrate(
         StoreError: no such run, or a file that cannot be written.
     """
     folder = Path(runs)
+    if requests is not None and device is None:
+        raise InputError("requests", expected="--device cpu beside it", found=requests)
     if gpu_bench:
         _check_alone("gpu_bench", references, model, {"device": device})
         return _kept(folder, kernel_calibration(options, on_step), output)

@@ -31,7 +31,7 @@ from servemark.domain.workload import (
     load_label,
 )
 
-FEWEST_REQUESTS = 10
+FEWEST_REQUESTS = 5
 MOST_FAILURES_RATIO = 0.05
 MOST_CACHED_RATIO = 0.05
 """Of the prompt tokens, from the prefix cache: beyond it the prefill is not what the lengths say."""
@@ -125,11 +125,25 @@ def observations_of(point: LoadPoint) -> tuple[Observation, ...]:
             metric=_METRICS[each.metric],
             counted="output" if each.metric == "output_tokens_per_s" else "",
             value=each.value / replicas if each.metric == "output_tokens_per_s" else each.value,
-            relative_error=each.relative_error,
+            relative_error=math.hypot(each.relative_error, _phase_error(point, each)),
             source=point.run,
         )
         for each in point.values
     )
+
+
+def _phase_error(point: LoadPoint, found: PointValue) -> float:
+    """Of the TTFT of users who share a replica: they fall into step with the engine or out of it by a hair, and
+    then wait a step more or less. Evenly spread over a step, that deviates by a step over the root of 12.
+    """
+    if (
+        found.metric != "ttft_s"
+        or not isinstance(point.load, Users)
+        or point.load.users <= point.deployment.replicas
+    ):
+        return 0.0
+    step_s = next((each.value for each in point.values if each.metric == "tpot_s"), 0.0)
+    return step_s / 12**0.5 / found.value
 
 
 def replayed(level: Level) -> ArrivalPlan:

@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from servemark.domain.calibration import Calibration, CalibrationPoint
+from servemark.domain.coefficients import Fitted
 from servemark.domain.metrics import METRICS
 from servemark.domain.workload import load_label
 from servemark.faces.presenter import Presenter
@@ -19,6 +20,7 @@ from servemark.reports.page import ABSENT, Cell, Column, Table
 from servemark.reports.terminal import print_table
 
 PROMISE_BROKEN = 3
+NOTEWORTHY = 0.05
 
 
 def calibration_document(calibration: Calibration) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def error_table(calibration: Calibration) -> Table:
 
 
 def coefficient_table(calibration: Calibration) -> Table:
-    """Before and after, with standard errors."""
+    """What moved by `NOTEWORTHY` or more, before and after, with standard errors."""
     heads = [Column(label="", numeric=False)]
     for own in calibration.coefficients:
         heads += [Column(label=name, group=own.dtype) for name in ("before", "after")]
@@ -136,8 +138,18 @@ def coefficient_table(calibration: Calibration) -> Table:
             *(Cell(text=fitted_label(name, getattr(each, name))) for pair in pairs for each in pair),
         )
         for name, words in COEFFICIENTS
+        if any(_moved(getattr(before, name), getattr(after, name)) for before, after in pairs)
     )
-    return Table(title="Coefficients, with their standard error", columns=tuple(heads), rows=rows)
+    still = f"{len(COEFFICIENTS) - len(rows)} others moved by less than {percent(NOTEWORTHY)}."
+    return Table(
+        title="Coefficients, with their standard error", columns=tuple(heads), rows=rows, notes=(still,)
+    )
+
+
+def _moved(before: Fitted, after: Fitted) -> bool:
+    """Whether value or error changed by a noteworthy share."""
+    pairs = ((before.value, after.value), (before.relative_error, after.relative_error))
+    return any(abs(now - was) > NOTEWORTHY * was for was, now in pairs)
 
 
 def _predicted(metric: str, value: float | None, measured: float) -> Cell:
