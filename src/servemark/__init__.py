@@ -52,9 +52,9 @@ _HOMES = {
 }  # fmt: skip
 
 __all__ = [
-    "DoesNotFit", "EndpointError", "EngineError", "InputError", "MissingExtra", "Run", "ServemarkError", "Slo",
-    "StoreError", "UnknownName", "__version__", "accuracy", "calibrate", "demo", "fit", "gpus", "guide", "measure", "models", "plan", "predict", "report",
-    "runs", "simulate", "twin",
+    "DoesNotFit", "EndpointError", "EngineError", "InputError", "MissingExtra", "Run", "ServemarkError",
+    "Slo", "StoreError", "UnknownName", "__version__", "accuracy", "calibrate", "demo", "fit", "gpus",
+    "guide", "measure", "models", "plan", "predict", "report", "runs", "simulate", "twin",
 ]  # fmt: skip
 
 

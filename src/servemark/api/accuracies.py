@@ -16,6 +16,7 @@ from servemark.errors import InputError, UnknownName
 PROTOCOL_NAMES: dict[str, tuple[Protocol, ...]] = {
     "all": FULL,
     "in-sample": ("in_sample",),
+    "unseen-curve": ("unseen_curve",),
     "unseen-model": ("unseen_model",),
     "unseen-gpu": ("unseen_gpu",),
     "unseen-version": ("unseen_version",),
@@ -39,8 +40,8 @@ def accuracy(
         models: folder of config.json files (DIR/NAME/config.json or DIR/NAME.json) for models that the
             catalogue lacks.
         recalibrate: so many loads of each curve recalibrate first; the others are predicted.
-        protocol: of the shipped rows: all (the default), in-sample, unseen-model, unseen-gpu,
-            unseen-version.
+        protocol: of the shipped rows: all (the default), in-sample, unseen-curve, unseen-model,
+            unseen-gpu, unseen-version.
         on_step: told what is being done.
 
     Raises:

@@ -15,7 +15,7 @@ from servemark.domain.coefficients import Coefficients
 from servemark.domain.model import ModelArch
 from servemark.domain.score import Accuracy, MeasuredRow, Protocol, ScoredRow, Unpredicted
 
-FULL: tuple[Protocol, ...] = ("in_sample", "unseen_model", "unseen_gpu", "unseen_version")
+FULL: tuple[Protocol, ...] = ("in_sample", "unseen_curve", "unseen_model", "unseen_gpu", "unseen_version")
 """What the shipped rows are scored under; only the first needs no refit."""
 
 

@@ -1,36 +1,51 @@
-"""Predictions for rows that the fit has not seen: one model, GPU or engine version left out at a time."""
+"""Predictions for rows that the fit has not seen: curves, one model, GPU or engine version left out at a time."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 
 from msgspec.structs import replace
 
-from servemark.calibration.fitting import Fit, PartialFits
+from servemark.calibration.fitting import Fit, PartialFits, model_shape
 from servemark.calibration.observations import Observation
 from servemark.calibration.predictions import Case
 from servemark.catalogue.coefficients import residual_log_errors
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.score import Protocol
 
+CURVE_FOLDS = 5
 GroupKey = tuple[str, str, str, str | None, str]
 
 
 def left_out(found: Observation, protocol: Protocol) -> Hashable:
     """What the row shares with all that leave the fit with it.
 
+    Curves leave in fifths: all loads of one setting together, its model mostly known from other settings.
     A model is its architecture: DeepSeek V3 and R1, or two releases of one Llama, are one model. Rows of
     an engine whose version is not stated count as one version.
     """
     deployment = found.deployment
     match protocol:
+        case "unseen_curve":
+            return fold_of_curve(found)
         case "unseen_model":
             return (deployment.model.groups, deployment.model.hidden, deployment.model.vocab)
         case "unseen_gpu":
             return deployment.node.gpu.key
         case _:
             return (deployment.engine.name, deployment.engine.version)
+
+
+def fold_of_curve(found: Observation) -> int:
+    """Which fifth of the curves a row is in: all loads and metrics of one setting go together."""
+    deployment = found.deployment
+    setting = (
+        deployment.node.gpu.key, deployment.dtype, deployment.engine.name, deployment.engine.version,
+        model_shape(deployment.model), deployment.parallelism, found.input_tokens, found.output_tokens,
+    )  # fmt: skip
+    return int(hashlib.md5(str(setting).encode()).hexdigest(), 16) % CURVE_FOLDS
 
 
 def unseen_coefficients(

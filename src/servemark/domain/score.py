@@ -93,10 +93,13 @@ class Score(Record, frozen=True, kw_only=True):
     """Share of the measured values inside their 80 % bands."""
 
 
-Protocol = Literal["shipped", "in_sample", "unseen_model", "unseen_gpu", "unseen_version", "recalibrated"]
+Protocol = Literal[
+    "shipped", "in_sample", "unseen_curve", "unseen_model", "unseen_gpu", "unseen_version", "recalibrated"
+]  # fmt: skip
 PROTOCOLS: Final[dict[str, str]] = {
     "shipped": "the shipped coefficients",
     "in_sample": "fitted on all rows",
+    "unseen_curve": "leave a fifth of the curves out",
     "unseen_model": "leave one model out",
     "unseen_gpu": "leave one GPU out",
     "unseen_version": "leave one engine version out",
