@@ -188,7 +188,8 @@ UNITS = (
 PURE = {
     "limit", "margin", "value", "mean", "p50", "p95", "p99", "relative_error", "burstiness", "time_scale",
     "time_factor", "sigma", "load_average", "gpu_memory_utilization", "measured", "before", "after", "held_out",
-    "low", "high", "threshold", "mean_replicas",
+    "low", "high", "threshold", "mean_replicas", "p_value", "homogeneity_p", "alpha", "statistic", "effect",
+    "ratio", "difference", "weight",
 }  # fmt: skip
 
 

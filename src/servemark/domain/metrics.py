@@ -75,6 +75,21 @@ METRICS: Final[dict[str, Metric]] = {
             slo="failures", formula="requests that did not complete / requests sent",
             source="own: HTTP 200 is not success",
         ),
+        Metric(
+            key="accuracy_ratio", label="useful of complete answers", unit="ratio", better="higher",
+            scope="level", slo="accuracy", formula="complete answers without a defect above minor / complete answers",
+            source="own: quality apart from transport",
+        ),
+        Metric(
+            key="useful_ratio", label="useful answers", unit="ratio", better="higher", scope="level",
+            slo="useful", formula="complete answers without a defect above minor / requests sent",
+            source="own: what users get",
+        ),
+        Metric(
+            key="quality_loss_ratio", label="quality loss", unit="ratio", better="lower", scope="level",
+            slo="quality_loss", formula="(items useful alone and not here - the reverse) / items complete in both",
+            source="paired difference of proportions, as in non-inferiority trials",
+        ),
     )
 }  # fmt: skip
 STATISTICS: Final = ("mean", "p50", "p95", "p99")

@@ -12,7 +12,11 @@ from servemark.domain.capacity import Capacity, Verdict
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment
 from servemark.domain.elasticity import Elasticity
+from servemark.domain.engine_sample import EngineFacts, EngineSample
+from servemark.domain.exchange import Item, Judgement
+from servemark.domain.finding import Finding
 from servemark.domain.memory import MemoryBudget
+from servemark.domain.quality import LevelQuality, QualityVerdict
 from servemark.domain.record import Record
 from servemark.domain.workload import Load, Slo, Workload
 
@@ -70,7 +74,16 @@ class RequestRecord(Record, frozen=True, kw_only=True):
     stalls_s: tuple[float, ...] = ()
     """Gaps that no step covers (simulated runs: from preemption to the next token)."""
     item: str | None = None
+    """Item of the suite that was asked."""
     text: str = ""
+    """Its answer; kept for items only."""
+    reasoning: str = ""
+    """What the engine sent apart from the answer as the model's thoughts."""
+    nonce: str = ""
+    """The code in the prompt that no other request has."""
+    block: int = 0
+    """Block of the experiment: each block visits every load once, in an order of its own."""
+    judgement: Judgement | None = None
 
 
 class StepRecord(Record, frozen=True, kw_only=True):
@@ -177,11 +190,30 @@ class Level(Record, frozen=True, kw_only=True):
     window: Window | None = None
     lag: Lag | None = None
     cpu: CpuShare | None = None
+    quality: LevelQuality | None = None
+    """Of the answers to a suite."""
     verdict: Verdict | None = None
     notes: tuple[str, ...] = ()
     requests: tuple[RequestRecord, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     samples: tuple[GpuSample, ...] = ()
+    engine: tuple[EngineSample, ...] = ()
+    """What the engine said of itself meanwhile."""
+
+    @property
+    def accuracy_ratio(self) -> float | None:
+        """Useful answers of the complete ones."""
+        return self.quality.accuracy_ratio if self.quality else None
+
+    @property
+    def useful_ratio(self) -> float | None:
+        """Useful answers of all requests sent."""
+        return self.quality.useful_ratio if self.quality else None
+
+    @property
+    def quality_loss_ratio(self) -> float | None:
+        """Paired loss of useful answers against the same items alone."""
+        return self.quality.loss_ratio if self.quality else None
 
 
 class Endpoint(Record, frozen=True, kw_only=True):
@@ -194,6 +226,8 @@ class Endpoint(Record, frozen=True, kw_only=True):
     time_factor: float = 1.0
     """How much faster than real time a twin's clock runs."""
     settings: dict[str, str] = {}
+    engine: EngineFacts | None = None
+    """What the engine says of its shape."""
 
 
 class Provenance(Record, frozen=True, kw_only=True):
@@ -228,6 +262,14 @@ class Run(Record, frozen=True, kw_only=True):
     memory: MemoryBudget | None = None
     coefficients: Coefficients | None = None
     levels: tuple[Level, ...] = ()
+    controls: tuple[Level, ...] = ()
+    """Loads measured a second time (A/A): the lowest in the last block, the highest once more. They enter no
+    chart, table or capacity of their own."""
+    items: tuple[Item, ...] = ()
+    """The questions that were asked, where they came from a suite."""
+    quality: QualityVerdict | None = None
+    findings: tuple[Finding, ...] = ()
+    """The diagnosis."""
     capacity: Capacity | None = None
     provenance: Provenance
     extrapolations: tuple[str, ...] = ()
