@@ -42,6 +42,8 @@ FOUND = {
     "hub": _module("huggingface_hub"),
     "vl_convert": _module("vl_convert"),
     "ipython": _module("IPython"),
+    "lingua": _module("lingua"),
+    "statsmodels": _module("statsmodels"),
     "gpu": lambda: bool(shutil.which("nvidia-smi")) and _module("torch")(),
 }
 

@@ -25,7 +25,7 @@ FLOORS = [
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ROOF = {"__init__", "__main__"}
 DEFERRED = {"__init__.py", "faces/cli.py"}
-OPTIONAL = {"xllamacpp", "huggingface_hub", "IPython", "torch"}
+OPTIONAL = {"xllamacpp", "huggingface_hub", "IPython", "torch", "lingua"}
 BANNED = {"utils", "util", "common", "helpers", "helper", "base", "core", "misc", "manager", "managers"}
 VERBS = {"fit", "predict", "simulate", "measure", "report", "demo", "twin", "gpus", "models", "runs",
          "accuracy", "calibrate", "plan", "guide"}  # fmt: skip
