@@ -11,9 +11,18 @@ from msgspec.structs import replace
 from servemark.capacity.answer import capacity_of
 from servemark.domain.coefficients import Coefficients, Fitted
 from servemark.domain.deployment import Deployment, EngineConfig
+from servemark.domain.exchange import CheckResult, Item, Judgement, Message
+from servemark.domain.finding import Evidence, Excerpt, Finding
 from servemark.domain.gpu import Gpu, Link, Node, Source
 from servemark.domain.memory import MemoryBudget
 from servemark.domain.model import Attention, Dense, LayerGroup, ModelArch
+from servemark.domain.quality import (
+    CheckRate,
+    Control,
+    FamilyVerdict,
+    LevelQuality,
+    QualityVerdict,
+)
 from servemark.domain.run import (
     CpuShare,
     Distribution,
@@ -326,6 +335,101 @@ def rows_of(records: Run, count: int) -> Run:
     return replace(records, levels=(replace(first, requests=requests), *rest))
 
 
+def level_quality(asked: int, complete: int, broke: int, *, harmed: bool = False) -> LevelQuality:
+    """Of 240 items 6 are wrong alone; `broke` more here, none healed."""
+    wrong = 6 + broke
+    useful = complete - wrong
+    loss, spread = broke / complete, 1.96 * broke**0.5 / complete
+    leaks = CheckRate(
+        check="system_prompt_leak", n=complete, failed=0, ratio=0.0, interval=(0.0, 0.016), pairs=complete
+    )
+    languages = CheckRate(
+        check="wrong_language", n=complete, failed=wrong, ratio=wrong / complete,
+        interval=(max(0.0, wrong / complete - 0.02), wrong / complete + 0.03), pairs=complete, broke=broke,
+        difference=loss, difference_interval=(loss - spread - 0.004, loss + spread + 0.004),
+        p_value=0.0004 if harmed else 1.0, floor_ratio=0.004,
+    )  # fmt: skip
+    return LevelQuality(
+        asked=asked, complete=complete, useful=useful, accuracy_ratio=useful / complete,
+        accuracy_interval=(useful / complete - 0.03, useful / complete + 0.02), useful_ratio=useful / asked,
+        useful_interval=(useful / asked - 0.03, useful / asked + 0.02), changed_ratio=0.02, loss_ratio=loss,
+        loss_interval=(loss - spread - 0.004, loss + spread + 0.004), rates=(leaks, languages),
+    )  # fmt: skip
+
+
+ITEM = Item(
+    id="history-ms-07", key="B", expected_language="ms",
+    messages=(Message(role="system", content="Jawab dalam bahasa Melayu."),
+              Message(role="user", content="Bilakah Malaysia ditubuhkan?\nA) 1957\nB) 1963")),
+)  # fmt: skip
+WRONG_LANGUAGE = CheckResult(
+    check="wrong_language", severity="major", excerpt="Malaysia was formed on 16 September 1963.",
+    detail="100 % of 41 letters are English, Malay was asked for",
+)  # fmt: skip
+
+
+def experiment(slos=(TTFT, FAILURES)) -> Run:
+    """A suite at six loads: answers in the wrong language and refused requests at 32 users."""
+    broken = {4: (0, 240), 5: (21, 214)}
+    levels = []
+    for i, row in enumerate(MEASURED):
+        broke, complete = broken.get(i, (0, 240))
+        outcomes = {"complete": complete, "refused": 240 - complete}
+        found = level_quality(240, complete, broke, harmed=broke > 0)
+        levels.append(level(row, slos, outcomes=outcomes, quality=found, **_instrument(row[0])))
+    record = RequestRecord(
+        index=7, scheduled_s=1.0, sent_s=1.0, first_token_s=1.4, end_s=3.2, outcome="complete", status=200,
+        input_tokens=31, output_tokens=12, finish_reason="stop", item=ITEM.id, block=2,
+        text="Malaysia was formed on 16 September 1963.\nAnswer: B",
+        judgement=Judgement(findings=(WRONG_LANGUAGE,), passed=("wrong_answer",)),
+    )  # fmt: skip
+    levels[-1] = replace(levels[-1], requests=(record,))
+    families = (
+        FamilyVerdict(
+            family="failures", word="harmed", sentence="Failures rise from 0 % alone to 10.8 % at 32 users.",
+            test="Cochran-Armitage, permuted within 6 blocks", p_value=0.0002, effect=0.018,
+            effect_unit="ratio per doubling", effect_interval=(0.011, 0.026), worst_load=Users(users=32),
+            would_change="No refused request at 32 users.",
+        ),
+        FamilyVerdict(
+            family="latency", word="slower", sentence="TTFT p95 rises to 1.71 s, within the 2 s promised.",
+            test="Page", p_value=1e-9, effect=1.79, effect_unit="factor per doubling",
+            effect_interval=(1.71, 1.88), worst_load=Users(users=32), would_change="A promise below 1.7 s.",
+        ),
+        FamilyVerdict(
+            family="quality", word="harmed", sentence="At 32 users 21 of 214 items break and none heal.",
+            test="exact McNemar, Holm", p_value=0.0004, effect=21 / 214, effect_unit="points",
+            effect_interval=(0.056, 0.145), worst_load=Users(users=32), margin=0.03,
+            would_change="A repetition at 32 users in which fewer than 7 items break.",
+        ),
+    )  # fmt: skip
+    controls = (
+        Control(kind="drift", load=Users(users=1), pairs=40, changed_text=0, broke=0, healed=0, difference=0.0,
+                difference_interval=(-0.03, 0.03), p_value=1.0, failures=(0.0, 0.0), e2e_p50_s=(7.3, 7.2)),
+        Control(kind="noise", load=Users(users=32), pairs=201, changed_text=4, broke=1, healed=1, difference=0.0,
+                difference_interval=(-0.014, 0.014), p_value=1.0, failures=(0.108, 0.1), e2e_p50_s=(16.2, 16.4)),
+    )  # fmt: skip
+    finding = Finding(
+        key="front_truncation", claim="The front of the prompt is cut at 32 users: 21 of 214 answers ignore it.",
+        confidence="likely", weight=0.1,
+        evidence=(
+            Evidence(text="The server counts 24 prompt tokens, 31 for the same prompt alone.", source="requests",
+                     level=5, requests=(0,)),
+            Evidence(text="Every one of them is in the wrong language.", source="statistics", level=5),
+        ),
+        refuted_by="The same prompts at 32 users with twice the context: still in the wrong language.",
+        next_step="Give each slot 4,096 tokens of context and measure again at 32 users.",
+        consequence="One in ten Malay readers gets an English answer in the busiest hour.",
+        excerpts=(Excerpt(item=ITEM.id, load=Users(users=32), under_load=record.text,
+                          alone="Malaysia ditubuhkan pada 16 September 1963.\nJawapan: B"),),
+    )  # fmt: skip
+    return run(
+        levels, slos, id="0008-measured-llama-3.1-8b", origin="measured", method="load test",
+        endpoint=replace(ENDPOINT, time_factor=1.0), items=(ITEM,), findings=(finding,),
+        quality=QualityVerdict(suite="exam", items=240, blocks=6, families=families, controls=controls),
+    )  # fmt: skip
+
+
 EXAMPLES = {
     "closed-form": lambda: (closed_form(),),
     "simulated": lambda: (simulated(),),
@@ -337,6 +441,7 @@ EXAMPLES = {
     "never-broken": lambda: (never_broken(),),
     "demo": lambda: (simulated(), measured(), tiny_model()),
     "banded": lambda: (banded(), measured()),
+    "experiment": lambda: (experiment(),),
     "two-gpus": lambda: (closed_form(), faster_gpu(), measured_with_failures()),
 }
 """What the tests go through: name -> runs of one report."""

@@ -21,11 +21,18 @@ class Outline(HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.asked, self.texts = [], [], []
+        self.anchors, self.links = set(), set()
 
     def handle_starttag(self, tag, attrs):
         if tag not in VOID:
             self.open.append(tag)
-        self.asked += [(tag, name) for name, _ in attrs if name in ("src", "href") or name.startswith("on")]
+        self.asked += [
+            (tag, name)
+            for name, value in attrs
+            if name == "src" or name.startswith("on") or (name == "href" and not value.startswith("#"))
+        ]
+        self.anchors |= {value for name, value in attrs if name == "id"}
+        self.links |= {value[1:] for name, value in attrs if name == "href"}
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -54,7 +61,9 @@ def test_rendering(snapshot):
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_the_page_is_well_formed_and_asks_for_nothing(name):
     page = page_html(compose(EXAMPLES[name]()), script="")
-    assert outline(page).asked == []
+    found = outline(page)
+    assert found.asked == []
+    assert found.links <= found.anchors
     assert "default-src 'none'" in page and "@import" not in page and "url(" not in page
 
 

@@ -92,7 +92,7 @@ def _stacked_chart(budgets: Sequence[tuple[str, MemoryBudget]]) -> Chart:
                 "axis": axis.axis(grid=True),
             },
             "x2": {"field": "end"},
-            "y": _row_axis("subject", names),
+            "y": row_axis("subject", names),
             "color": {"field": "colour", "type": "nominal", "scale": None},
             "tooltip": {"field": "tip", "type": "nominal"},
         },
@@ -102,7 +102,9 @@ def _stacked_chart(budgets: Sequence[tuple[str, MemoryBudget]]) -> Chart:
         title="Memory of one GPU",
         caption="A row ends at CUDA's total. At its right what the KV cache holds.",
         text=" ".join(f"{subject}: {_parts_text(budget)}" for subject, budget in budgets),
-        spec=chart_spec(MEMORY_PX, ROW_PX * len(names), [bars, *_key(_PART_COLOURS), *text_layers(texts)]),
+        spec=chart_spec(
+            MEMORY_PX, ROW_PX * len(names), [bars, *key_layers(_PART_COLOURS), *text_layers(texts)]
+        ),
     )
 
 
@@ -131,7 +133,7 @@ def memory_chart(budget: MemoryBudget, *, narrow: bool = False) -> Chart:
         "encoding": {
             "x": x,
             "x2": {"field": "end"},
-            "y": _row_axis("part", [row["part"] for row in rows]),
+            "y": row_axis("part", [row["part"] for row in rows]),
             "color": {"field": "colour", "type": "nominal", "scale": None},
             "tooltip": {"field": "tip", "type": "nominal"},
         },
@@ -180,7 +182,7 @@ def _mib(size: float) -> str:
     return f"{size / MIB:,.0f} MiB"
 
 
-def _row_axis(field: str, names: Sequence[str]) -> dict[str, Any]:
+def row_axis(field: str, names: Sequence[str]) -> dict[str, Any]:
     """One row per name, in the order given, each `ROW_PX` high."""
     return {
         "field": field,
@@ -235,7 +237,7 @@ def _failure_chart(run: Run, series: Series, name: str) -> Chart:
         "encoding": {
             "x": {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)},
             "x2": {"field": "end"},
-            "y": _row_axis("level", names),
+            "y": row_axis("level", names),
             "color": {"field": "colour", "type": "nominal", "scale": None},
             "tooltip": {"field": "tip", "type": "nominal"},
         },
@@ -249,12 +251,16 @@ def _failure_chart(run: Run, series: Series, name: str) -> Chart:
         spec=chart_spec(
             FAILURES_PX,
             ROW_PX * len(levels),
-            [bars, *_key({k.replace("_", " "): FAILURE_COLOURS[k] for k in kinds}), *text_layers(texts)],
+            [
+                bars,
+                *key_layers({k.replace("_", " "): FAILURE_COLOURS[k] for k in kinds}),
+                *text_layers(texts),
+            ],
         ),
     )
 
 
-def _key(colours: Mapping[str, str]) -> list[Spec]:
+def key_layers(colours: Mapping[str, str]) -> list[Spec]:
     """Names in their colours, above the bars, in as many lines as they need."""
     x = 0.0
     lines: list[list[tuple[float, str, str]]] = [[]]

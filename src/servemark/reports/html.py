@@ -15,6 +15,7 @@ import msgspec
 
 from servemark.domain.run import Run
 from servemark.errors import InputError
+from servemark.reports.html_findings import cases_html, causes_html
 from servemark.reports.page import MARKS, Answer, Cell, Chart, Column, Report, Section, Table
 from servemark.reports.palette import DARK, INK, LIMIT, MUTED, PAPER, RUNS
 
@@ -150,8 +151,10 @@ def _section(section: Section) -> str:
     tables = "".join(map(table_html, section.tables))
     return (
         f'<section class="{section.key}"><h2>{escape(section.title)}</h2>{text}'
+        + causes_html(section.causes)
         + (f'<div class="{grid}">{charts}</div>' if charts else "")
         + (f'<div class="tables">{tables}</div>' if tables else "")
+        + cases_html(section.cases)
         + "</section>"
     )
 
@@ -248,6 +251,6 @@ def _raw_runs(runs: Sequence[Run]) -> str:
 
 def _without_rows(run: Run) -> Run:
     levels = tuple(
-        msgspec.structs.replace(level, requests=(), steps=(), samples=()) for level in run.levels
+        msgspec.structs.replace(level, requests=(), steps=(), samples=(), engine=()) for level in run.levels
     )  # fmt: skip
-    return msgspec.structs.replace(run, levels=levels)
+    return msgspec.structs.replace(run, levels=levels, controls=(), items=())

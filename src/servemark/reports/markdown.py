@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from servemark.reports.page import MARKS, Cell, Column, Report, Section, Table
+from servemark.reports.page import MARKS, Cause, Cell, Column, Report, Section, Table
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in r"\`*_[]<>|#~$"})
 
@@ -36,10 +36,31 @@ def _section(section: Section) -> list[str]:
     lines = [f"## {_text(section.title)}", ""]
     if section.text:
         lines += [_text(section.text), ""]
+    for n, cause in enumerate(section.causes, 1):
+        lines += [*cause_lines(n, cause), ""]
     for chart in section.charts:
         lines += [f"**{_text(chart.title)}.** {_text(chart.text)} {_text(chart.caption)}".rstrip(), ""]
     for table in section.tables:
         lines += [markdown_table(table), ""]
+    return lines
+
+
+def cause_lines(number: int, cause: Cause) -> list[str]:
+    """One finding as a numbered item, its evidence below it."""
+    lines = [f"{number}. **{_text(cause.claim)}** ({cause.confidence})"]
+    lines += [f"   {_text(cause.consequence)}"] if cause.consequence else []
+    lines += [f"   - {_text(each.text)} ({each.source})" for each in cause.evidence]
+    lines += [
+        f"   - Next: {_text(cause.next_step)}",
+        f"   - What would refute it: {_text(cause.refuted_by)}",
+    ]
+    for pair in cause.pairs:
+        lines.append(f"   - {_text(pair.title)}")
+        lines += [
+            f"     > alone: {_text(pair.alone)}",
+            "     >",
+            f"     > under load: {_text(pair.under_load)}",
+        ]
     return lines
 
 

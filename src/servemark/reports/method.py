@@ -193,6 +193,8 @@ def _formula_table(runs: Sequence[Run]) -> Table:
     used = {key for key in LATENCIES if any(key in level.metrics for run in runs for level in run.levels)}
     used |= {slo.metric for run in runs for slo in run.slos}
     used |= {"output_tokens_per_s", "requests_per_s"}
+    if any(run.quality is not None for run in runs):
+        used |= {"accuracy_ratio", "useful_ratio", "quality_loss_ratio"}
     rows = tuple(
         (Cell(text=metric.label), Cell(text=metric.formula), Cell(text=metric.source))
         for key, metric in METRICS.items()

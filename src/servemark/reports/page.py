@@ -90,16 +90,59 @@ class Answer(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class Seen(Record, frozen=True, kw_only=True):
+    """One row of evidence, with the requests that show it."""
+
+    text: str
+    source: str
+    links: tuple[tuple[str, str], ...] = ()
+    """Label and anchor of each `Case`."""
+
+
+class Pair(Record, frozen=True, kw_only=True):
+    """One item answered alone and under load."""
+
+    title: str
+    alone: str
+    under_load: str
+
+
+class Cause(Record, frozen=True, kw_only=True):
+    """One finding, as it is shown."""
+
+    claim: str
+    confidence: str
+    evidence: tuple[Seen, ...]
+    refuted_by: str
+    next_step: str
+    consequence: str = ""
+    pairs: tuple[Pair, ...] = ()
+
+
+class Case(Record, frozen=True, kw_only=True):
+    """One request that the evidence points at."""
+
+    anchor: str
+    title: str
+    facts: str
+    asked: str = ""
+    answer: str = ""
+    defects: tuple[str, ...] = ()
+
+
 class Section(Record, frozen=True, kw_only=True):
-    """A part of the page: a heading, then text, charts, tables."""
+    """A part of the page: a heading, then text, charts, tables, causes and the requests behind them."""
 
     key: Literal[
-        "verdicts", "throughput", "latency", "failures", "differences", "elasticity", "levels", "method"
-    ]
+        "verdicts", "quality", "findings", "throughput", "latency", "failures", "differences", "elasticity",
+        "levels", "method",
+    ]  # fmt: skip
     title: str
     text: str = ""
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    cases: tuple[Case, ...] = ()
 
 
 class Report(Record, frozen=True, kw_only=True):

@@ -13,9 +13,11 @@ from servemark.reports.bars import failure_charts, memory_charts
 from servemark.reports.charts import interactivity_charts
 from servemark.reports.differences import agreements, difference_section
 from servemark.reports.elasticity import elasticity_section
+from servemark.reports.findings import findings_section
 from servemark.reports.latency import latency_charts, percentiles_shown
 from servemark.reports.method import method_section
 from servemark.reports.page import Report, Section, Series
+from servemark.reports.quality import quality_section
 from servemark.reports.redaction import without_secrets
 from servemark.reports.series import series_of
 from servemark.reports.strip import verdict_section
@@ -39,6 +41,8 @@ def compose(runs: Sequence[Run], *, title: str | None = None) -> Report:
     drawn = list(zip(cleared, series, strict=True))
     sections = (
         verdict_section(cleared, series),
+        findings_section(cleared, series),
+        quality_section(cleared, series),
         _throughput_section(drawn),
         _latency_section(drawn),
         _failure_section(drawn),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -9,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from servemark.domain.capacity import VerdictWord
-from servemark.reports.page import MARKS, Cell, Column, Report, Table
+from servemark.reports.page import MARKS, Cause, Cell, Column, Report, Table
 
 _STYLES: dict[VerdictWord, str] = {"holds": "green", "breaks": "bold red", "undecided": "yellow"}
 GUTTER = 3
@@ -25,11 +27,34 @@ def render_terminal(report: Report, console: Console) -> None:
         console.print(lead + Text(answer.sentence))
         for note in answer.notes:
             console.print(Text(f"  {note}", style="dim"))
-    for key in ("verdicts", "elasticity", "levels"):
+    for key in ("verdicts", "findings", "quality", "elasticity", "levels"):
         section = report.section(key)
+        if section is not None and section.causes:
+            console.print()
+            print_causes(section.causes, console)
         for table in section.tables if section else ():
             console.print()
             print_table(table, console)
+
+
+def print_causes(causes: Sequence[Cause], console: Console, *, whole: bool = False) -> None:
+    """Findings, numbered: claim, evidence and next step; whole with answers side by side and what would refute it."""
+    for n, cause in enumerate(causes, 1):
+        head = Text(f"{n}. {cause.claim}", style="bold")
+        console.print(head + Text(f"  ({cause.confidence})", style="not bold dim"))
+        if cause.consequence:
+            console.print(Text(f"   {cause.consequence}"))
+        for seen in cause.evidence:
+            shown = ", ".join(label for label, _ in seen.links)
+            console.print(Text(f"   - {seen.text}") + Text(f" [{shown}]" if shown else "", style="dim"))
+        console.print(Text(f"   next: {cause.next_step}"))
+        if not whole:
+            continue
+        console.print(Text(f"   refuted by: {cause.refuted_by}", style="dim"))
+        for pair in cause.pairs:
+            console.print(Text(f"   {pair.title}", style="dim"))
+            for lead, text in (("alone", pair.alone), ("under load", pair.under_load)):
+                console.print(Text(f"     {lead}: ", style="dim") + Text(" ".join(text.split())))
 
 
 def print_table(table: Table, console: Console) -> None:

@@ -19,3 +19,9 @@ if (block) {
     URL.revokeObjectURL(link.href);
   });
 }
+const reveal = () => {
+  const found = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+  if (found && found.tagName === "DETAILS") { found.open = true; found.scrollIntoView(); }
+};
+addEventListener("hashchange", reveal);
+reveal();
