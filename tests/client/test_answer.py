@@ -40,6 +40,23 @@ def test_the_first_chunk_with_text_counts_and_the_role_chunk_does_not():
     assert (answer.text, answer.output_tokens, answer.done) == (" a b c", 3, True)
 
 
+def test_what_the_model_thinks_aloud_counts_as_text_and_is_kept_apart():
+    answer = Answer(keep_text=True)
+    answer.read(event(choices=[{"delta": {"reasoning_content": "so "}}]), 1.0)
+    answer.read(event(choices=[{"delta": {"reasoning": "B"}}]), 2.0)
+    answer.read(chunk("Answer: B", "stop"), 3.0)
+    assert (answer.text, answer.reasoning, answer.chunk_s) == ("Answer: B", "so B", [1.0, 2.0, 3.0])
+
+
+def test_an_answer_that_only_calls_a_tool_says_which():
+    called = event(choices=[{"delta": {"tool_calls": [{"function": {"name": "final_result"}}]}}])
+    found = outcome(called, chunk("", "tool_calls"), usage(7), DONE)
+    assert found == (
+        "broken",
+        "200 without text (the server counts 7 tokens, and the tool 'final_result' called)",
+    )
+
+
 def test_tokens_are_counted_by_chunks_only_where_the_server_does_not_say():
     answer = Answer()
     answer.read(chunk("a b c d"), 1.0)

@@ -60,7 +60,17 @@ def test_text_and_finish_reason_of_an_event(content, text, finish):
         b'{"id":"x","object":"chat.completion.chunk","choices":[' + content.encode() + b"]}"
     )
     assert event.choices is not None
-    assert (event.choices[0].text, event.choices[0].finish_reason) == (text, finish)
+    choice = event.choices[0]
+    assert (choice.content + choice.reasoning, choice.finish_reason) == (text, finish)
+    assert bool(choice.reasoning) == ("reasoning" in content)
+
+
+def test_a_tool_that_is_called_is_noticed():
+    event = decode_event(
+        b'{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"final_result","arguments":""}}]}}]}'
+    )
+    assert event.choices is not None
+    assert (event.choices[0].called, event.choices[0].content) == ("final_result", "")
 
 
 def test_events_without_choices():

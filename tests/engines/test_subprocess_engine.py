@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -48,13 +49,23 @@ def test_address_that_nobody_answers_is_no_success(tmp_path):
         subprocess_engine.await_address("toy", child, 0.5)
 
 
-def test_cpu_time_of_a_process():
-    before_s = subprocess_engine.process_cpu_s(os.getpid())
-    until_s = time.process_time() + 0.1
-    while time.process_time() < until_s:
-        pass
-    assert 0.05 <= subprocess_engine.process_cpu_s(os.getpid()) - before_s < 5
+BURN = "import time; until = time.process_time() + 0.3\nwhile time.process_time() < until: pass\n"
+
+
+def test_cpu_time_of_a_group_counts_the_processes_that_its_leader_started(tmp_path):
+    burn = tmp_path / "burn.py"
+    burn.write_text(BURN + "print('done', flush=True); time.sleep(60)")
+    start = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, {str(burn)!r}]); time.sleep(60)"
+    )
+    child = launch(start, tmp_path)
+    try:
+        assert child.first_line(time.monotonic() + 30) == b"done\n"
+        assert 0.25 <= subprocess_engine.group_cpu_s(child.process.pid) < 10
+    finally:
+        os.killpg(child.process.pid, signal.SIGKILL)
+        child.end()
 
 
 def test_cpu_time_of_nobody_is_unknown():
-    assert subprocess_engine.process_cpu_s(2**30) is None
+    assert subprocess_engine.group_cpu_s(2**30) is None

@@ -55,8 +55,8 @@ class RunningEngine:
         return self.child.process.poll() is None
 
     def cpu_s(self) -> float | None:
-        """User and system CPU seconds so far; None where unknown, as after the end."""
-        return process_cpu_s(self.pid) if self.is_running() else None
+        """User and system CPU seconds so far, of all its processes; None where unknown, as after the end."""
+        return group_cpu_s(self.pid) if self.is_running() else None
 
     def log_tail(self, lines: int = QUOTED_LINES) -> str:
         return self.child.log_tail(lines)
@@ -173,15 +173,24 @@ def get(address: str, path: str, timeout_s: float = 5.0) -> tuple[int, bytes]:
         connection.close()
 
 
-def process_cpu_s(pid: int) -> float | None:
-    """User and system CPU seconds of a process with all its threads; None where /proc does not tell."""
+def group_cpu_s(leader: int) -> float | None:
+    """User and system CPU seconds of the running processes of a group; None where /proc does not tell."""
+    ticks = [
+        int(fields[11]) + int(fields[12])
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if (fields := _stat_fields(path)) and int(fields[2]) == leader
+    ]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+
+
+def _stat_fields(path: Path) -> list[str]:
+    """Of a process, from its state on; empty where it has just ended."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        stat = path.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None
+        return []
     # the command name, in brackets, may hold spaces: count the fields behind it
-    fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return stat.rpartition(")")[2].split()
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -1,1 +1,1 @@
-"""Samples of the boards on this machine."""
+"""Samples of the boards on this machine, and of what the engine says of itself."""
