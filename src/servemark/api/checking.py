@@ -1,0 +1,92 @@
+"""`check`: what is wrong with recorded answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from servemark.api.listing import DEFAULT_RUNS
+from servemark.domain.exchange import Checked, Exchange
+from servemark.domain.run import Run
+from servemark.domain.workload import load_label, load_value
+from servemark.errors import InputError
+from servemark.quality.exchanges import exchange_of
+from servemark.quality.judging import judge_all
+from servemark.quality.recordings import read_recordings
+from servemark.stats.summary import summarise
+from servemark.store.folders import load_run
+
+
+def check(
+    run: str | int | Path | Run | None = None,
+    *,
+    exchanges: Path | None = None,
+    strict: bool = False,
+    runs: Path = DEFAULT_RUNS,
+) -> Checked:
+    """What is wrong with recorded answers: language, choice, leaks, loops, truncation, lost context, cross-talk ...
+
+    No endpoint is asked. See docs/checks.md for each check, its threshold and what it cannot see.
+
+    Args:
+        run: answers of a measured run, by number, id, folder or `last`; in Python also a Run.
+        exchanges: answers of a JSONL file, one exchange a line, or - for standard input.
+        strict: exit code 3 where an answer has a defect above minor.
+        runs: folder that keeps the runs.
+
+    Raises:
+        InputError: neither or both were given, the file cannot be read, or a line is no exchange.
+        StoreError: no such run.
+    """
+    if (run is None) == (exchanges is None):
+        found = "neither" if run is None else "both"
+        raise InputError("check", expected="either a run or --exchanges FILE.jsonl", found=found)
+    if exchanges is not None:
+        return _checked_file(Path(exchanges), strict)
+    found = run if isinstance(run, Run) else load_run(Path(runs), str(run), summarise=summarise)
+    return _checked_run(found, strict)
+
+
+def _checked_file(path: Path, strict: bool) -> Checked:
+    name = str(path)
+    source = Path("/dev/stdin") if name == "-" else path
+    try:
+        with source.open(encoding="utf-8") as lines:
+            recorded = read_recordings(lines, path.name)
+    except OSError as error:
+        found = f"{name}: {error.strerror}"
+        raise InputError("--exchanges", expected="a JSONL file that can be read", found=found) from None
+    except UnicodeDecodeError:
+        raise InputError("--exchanges", expected="a JSONL file in UTF-8", found=name) from None
+    judgements = tuple(judge_all(recorded.exchanges))
+    return Checked(
+        source=name, ids=recorded.ids, judgements=judgements, notes=recorded.notes, strict=strict
+    )
+
+
+def _checked_run(run: Run, strict: bool) -> Checked:
+    """Every answer to a suite that a run holds; each is named by load, number and item."""
+    items = {item.id: item for item in run.items}
+    canary = run.endpoint.settings.get("canary", "") if run.endpoint else ""
+    lowest = min(run.levels, key=lambda level: load_value(level.load)) if run.levels else None
+    alone = {each.item: each.input_tokens for each in lowest.requests} if lowest else {}
+    found: list[tuple[str, Exchange]] = []
+    for level in (*run.levels, *run.controls):
+        for record in level.requests:
+            if (
+                record.item in items
+                and not record.warmup
+                and record.outcome in ("complete", "truncated", "broken")
+            ):
+                name = f"{load_label(level.load)} / {record.index} / {record.item}"
+                tokens = alone.get(record.item)
+                exchange = exchange_of(
+                    items[record.item], record, id=name, alone_prompt_tokens=tokens, canary=canary
+                )
+                found.append((name, exchange))
+    if not found:
+        raise InputError(
+            "run", expected="a measured run of a suite", found=f"{run.id or run.title}: no answers kept"
+        )
+    judgements = tuple(judge_all([each for _, each in found]))
+    ids = tuple(name for name, _ in found)
+    return Checked(source=run.id or run.title, ids=ids, judgements=judgements, strict=strict)

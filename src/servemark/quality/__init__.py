@@ -1,0 +1,1 @@
+"""Answers under load: suites, checks, the experiment's hypotheses."""
