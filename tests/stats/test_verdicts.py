@@ -4,6 +4,7 @@ import sys
 import pytest
 from msgspec.structs import replace
 
+from servemark.domain.quality import CheckRate, LevelQuality
 from servemark.domain.run import OUTCOMES, Distribution, Lag, Level
 from servemark.domain.workload import Slo, Users
 from servemark.errors import UnknownName
@@ -214,3 +215,54 @@ def test_a_promise_on_throughput_has_the_band_of_the_level():
     )
     found = only(judge(banded, [slo]))
     assert (found.verdict, found.band, found.is_within_error) == ("breaks", (400.0, 560.0), True)
+
+
+def answered(loss, interval, *, healed=0, pairs=100):
+    useful = CheckRate(check="useful", n=pairs, failed=0, pairs=pairs, healed=healed)
+    return level(
+        quality=LevelQuality(
+            asked=100, complete=100, useful=100, accuracy_ratio=0.9, accuracy_interval=(0.82, 0.95),
+            useful_ratio=0.8, useful_interval=(0.71, 0.87), loss_ratio=loss, loss_interval=interval,
+            rates=(useful,),
+        )
+    )  # fmt: skip
+
+
+LOSS = Slo(metric="quality_loss_ratio", statistic="value", limit=0.03)
+
+
+@pytest.mark.parametrize(
+    ("loss", "interval", "word"),
+    [
+        (0.0, (-0.01, 0.03), "holds"),
+        (0.0, (-0.04, 0.04), "undecided"),
+        (0.05, (0.02, 0.09), "undecided"),
+        (0.06, (0.031, 0.1), "breaks"),
+        (0.0, None, "holds"),
+    ],
+)
+def test_no_loss_of_quality_must_be_shown_not_only_be_unseen(loss, interval, word):
+    judged = only(judge(answered(loss, interval), [LOSS]))
+    assert (judged.verdict, judged.interval) == (word, interval)
+
+
+def test_items_that_would_decide_by_hand():
+    """No change in 100 pairs: 1.96^2 x 0.03 x 0.97 / 0.03^2 = 124.2; with 5 healed more, since pairs vary more."""
+    assert only(judge(answered(0.0, (-0.04, 0.04)), [LOSS])).requests_needed == 125
+    varied = only(judge(answered(0.0, (-0.06, 0.06), healed=5), [LOSS]))
+    # 1.96^2 x (2 x 0.05 + 0.0291) / 0.03^2 = 551.04
+    assert varied.requests_needed == 552
+    assert only(judge(answered(0.03, (0.0, 0.06)), [LOSS])).requests_needed is None
+
+
+def test_answers_right_and_useful_are_better_when_higher():
+    accuracy = Slo(metric="accuracy_ratio", statistic="value", limit=0.95)
+    useful = Slo(metric="useful_ratio", statistic="value", limit=0.8)
+    told = judge(answered(0.0, None), [accuracy, useful]).verdict.slos
+    assert [each.verdict for each in told] == ["breaks", "holds"]
+    assert [each.interval for each in told] == [(0.82, 0.95), (0.71, 0.87)]
+    assert told[0].margin == pytest.approx((0.9 - 0.95) / 0.95)
+
+
+def test_without_a_suite_nothing_is_said_of_quality():
+    assert only(judge(level(), [LOSS])).verdict == "undecided"

@@ -4,7 +4,7 @@ import pytest
 
 from servemark.domain.run import RequestRecord, Window
 from servemark.domain.workload import Rate, Users
-from servemark.stats.windows import steady_window, throughput
+from servemark.stats.windows import steady_throughput, steady_window, throughput
 
 
 def request(start_s, end_s, *, user=None, warmup=False, outcome="complete", **fields):
@@ -160,3 +160,31 @@ def test_an_open_loop_above_what_is_served_shows_what_is_served():
     rows = [answer(float(s), 2.0 * s + 2.0, tokens=4, first_s=s + 0.5) for s in range(40)]
     window = Window(start_s=10.0, end_s=30.0)
     assert throughput(Rate(per_s=1.0), rows, window) == pytest.approx((0.5, 2.0))
+
+
+def test_visits_in_blocks_are_weighted_by_their_time():
+    """One user: 3 requests of 10 tokens in 3 s; later, in another block, 2 of 10 tokens in 4 s. 50 tokens in 7 s."""
+    first = [request(s, s + 1.0, user=0, output_tokens=10) for s in (0.0, 1.0, 2.0)]
+    second = [request(s, s + 2.0, user=0, output_tokens=10, block=1) for s in (100.0, 102.0)]
+    window, found = steady_throughput(Users(users=1), first + second)
+    assert (window.start_s, window.end_s, window.steady) == (0.0, 104.0, True)
+    assert window.note == "2 visits, 7 s together"
+    assert found.output_tokens_per_s == pytest.approx(50 / 7)
+    assert found.requests_per_s == pytest.approx(5 / 7)
+
+
+def test_a_visit_that_is_not_steady_is_said():
+    first = [request(s, s + 1.0, user=0) for s in (0.0, 1.0, 2.0)]
+    window, _ = steady_throughput(Users(users=1), [*first, request(9.0, 10.0, user=0, block=1)])
+    assert not window.steady
+    assert window.note.startswith(
+        "2 visits, 4 s together; 1 of them not steady (whole level: only 1.0 requests"
+    )
+
+
+def test_one_block_is_a_level_as_ever():
+    rows = [request(s, s + 1.0, user=0, output_tokens=5) for s in (0.0, 1.0, 2.0)]
+    window, found = steady_throughput(Users(users=1), rows)
+    assert window == steady_window(Users(users=1), rows)
+    assert found == throughput(Users(users=1), rows, window)
+    assert steady_throughput(Users(users=1), []) == (None, (None, None))

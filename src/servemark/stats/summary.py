@@ -19,9 +19,10 @@ from servemark.domain.run import (
     StepRecord,
 )
 from servemark.domain.workload import Load
+from servemark.stats.blocked import over_blocks
 from servemark.stats.gaps import gap_distribution, worst_gaps
 from servemark.stats.percentiles import mean_interval, quantile_interval, ratio_interval
-from servemark.stats.windows import steady_window, throughput
+from servemark.stats.windows import steady_throughput
 
 
 def summarise(
@@ -41,7 +42,8 @@ def summarise(
     count but `warmup_sent`. Every latency metric is present, with n = 0 where it has no sample:
     TPOT needs two tokens that came apart, a gap needs two chunks. Several tokens in one chunk are one
     ITL sample (the gap to the chunk before), never zero gaps. `metrics["failures_ratio"]` holds the
-    share of requests that did not complete as its mean, with an exact binomial interval.
+    share of requests that did not complete as its mean, with an exact binomial interval. Of an experiment,
+    whose requests come in blocks, intervals of latencies are by a bootstrap of blocks.
 
     Args:
         load: what was asked for.
@@ -71,8 +73,7 @@ def summarise(
         metrics["failures_ratio"] = Distribution(
             n=len(measured), mean=failed / len(measured), ci={"mean": interval}
         )
-    window = steady_window(load, requests)
-    rates = throughput(load, requests, window)
+    window, rates = steady_throughput(load, requests)
     return Level(
         load=load,
         requests_sent=len(measured),
@@ -128,7 +129,8 @@ def request_samples(complete: Sequence[RequestRecord]) -> dict[str, NDArray[np.f
 
 def _request_metrics(complete: Sequence[RequestRecord]) -> dict[str, Distribution]:
     samples = request_samples(complete)
-    return {key: describe(values[~np.isnan(values)]) for key, values in samples.items()}
+    metrics = {key: describe(values[~np.isnan(values)]) for key, values in samples.items()}
+    return over_blocks(metrics, samples, complete)
 
 
 def _column(values: Sequence[float | None]) -> NDArray[np.float64]:

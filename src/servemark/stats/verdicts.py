@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from servemark.domain.capacity import SloVerdict, Verdict, VerdictWord
-from servemark.domain.metrics import METRICS, QUANTILES, Metric
+from servemark.domain.metrics import METRICS, QUALITY_METRICS, QUANTILES, Metric
 from servemark.domain.run import Distribution, Level
 from servemark.domain.workload import Slo, Users
 from servemark.errors import UnknownName
@@ -17,6 +17,8 @@ from servemark.units import format_ratio, format_seconds
 MANY_TOGETHER_RATIO = 0.2
 """Share of chunks read together with the one before, from which percentiles of the gaps mean little."""
 _TAIL = 0.025
+_Z = 1.959964
+"""Two-sided 95 % point of the normal distribution."""
 _MEASURED_FROM_SENDING = ("ttft_s", "ttft_scheduled_s", "e2e_s", "e2e_scheduled_s")
 """These begin at a moment the client chose, so its lag can only make them too long."""
 _MEASURED_FROM_SCHEDULE = ("ttft_scheduled_s", "e2e_scheduled_s")
@@ -29,7 +31,7 @@ def judge(level: Level, slos: Sequence[Slo]) -> Level:
     One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, where the
     instrument's own lag could flip it, where a latency holds only for want of the requests cut off at the
     end, where there were fewer requests than users, or (a percentile of ITL) where many chunks were read
-    together. Otherwise the point value
+    together. The loss of answer quality is judged by its whole interval. Otherwise the point value
     decides; one that meets its limit exactly holds. A metric without a sample breaks its promise when
     requests were sent and none completed. A closed-form level has no samples (n = 0) and is judged by
     its values.
@@ -83,6 +85,8 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
     value = slo_value(level, slo)
     whole = metric.scope == "level"
     interval = found.ci.get("mean" if whole else slo.statistic)
+    if slo.metric in QUALITY_METRICS:
+        interval = _quality_interval(level, slo.metric)
     band = level.bands.get(slo.metric) if whole else found.band.get(slo.statistic)
     if value is None:
         return _without_value(level, slo)
@@ -91,7 +95,9 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
     kept = value <= slo.limit if lower else value >= slo.limit
     word: VerdictWord = "holds" if kept else "breaks"
     needed, reason = None, ""
-    if metric.scope != "level" and found.n and interval is None:
+    if slo.metric == "quality_loss_ratio" and interval is not None:
+        word, reason, needed = _loss_word(level, value, interval, slo.limit)
+    elif metric.scope != "level" and found.n and interval is None:
         needed = requests_needed(slo.statistic)
         word, reason = "undecided", f"{_samples(level, found, metric)}, {needed} needed for {slo.statistic}"
     elif slo.statistic in QUANTILES and (found.together_ratio or 0.0) > MANY_TOGETHER_RATIO:
@@ -111,6 +117,43 @@ def _judge_one(level: Level, slo: Slo) -> SloVerdict:
         reason=reason,
         requests_needed=needed,
     )
+
+
+def _quality_interval(level: Level, metric: str) -> tuple[float, float] | None:
+    quality = level.quality
+    if quality is None:
+        return None
+    return {
+        "accuracy_ratio": quality.accuracy_interval,
+        "useful_ratio": quality.useful_interval,
+        "quality_loss_ratio": quality.loss_interval,
+    }[metric]
+
+
+def _loss_word(
+    level: Level, loss: float, interval: tuple[float, float], margin: float
+) -> tuple[VerdictWord, str, int | None]:
+    """Non-inferiority: no harm must be shown, not only harm missing.
+
+    Holds where the whole 95 % interval of the paired loss is within the margin, breaks where it is beyond.
+    Between them: the pairs at which Tango's score test of the margin would decide, if the loss d and the share q
+    of healed pairs stayed what they are: `z^2 (2 q + m (1 - m)) / (m - d)^2`.
+    """
+    low, high = interval
+    if high <= margin:
+        return "holds", "", None
+    if low > margin:
+        return "breaks", "", None
+    useful = (
+        next((each for each in level.quality.rates if each.check == "useful"), None)
+        if level.quality
+        else None
+    )
+    pairs, healed = (useful.pairs, useful.healed / useful.pairs) if useful and useful.pairs else (0, 0.0)
+    room = abs(margin - loss)
+    needed = math.ceil(_Z**2 * (2 * healed + margin * (1 - margin)) / room**2) if room > 0 else None
+    reason = f"the loss may be anything from {format_ratio(low)} to {format_ratio(high)} by {pairs} items"
+    return "undecided", reason, needed
 
 
 def _samples(level: Level, found: Distribution, metric: Metric) -> str:

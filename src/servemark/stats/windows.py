@@ -73,6 +73,44 @@ def throughput(load: Load, requests: Sequence[RequestRecord], window: Window | N
     return Throughput(sum(shares) / length_s, tokens / length_s)
 
 
+def steady_throughput(load: Load, requests: Sequence[RequestRecord]) -> tuple[Window | None, Throughput]:
+    """The window of a level and what it put through.
+
+    Of an experiment, whose level is visited once in every block, each visit has a window of its own: the rates
+    are those of all visits together, total over total time, and the window that is told reaches from the first
+    to the last of them.
+    """
+    blocks: dict[int, list[RequestRecord]] = {}
+    for each in requests:
+        blocks.setdefault(each.block, []).append(each)
+    parts = [(steady_window(load, rows), rows) for rows in blocks.values()]
+    parts = [
+        (window, rows) for window, rows in parts if window is not None and window.end_s > window.start_s
+    ]
+    if len(blocks) < 2 or not parts:
+        window = steady_window(load, requests)
+        return window, throughput(load, requests, window)
+    rates = [
+        (window.end_s - window.start_s, throughput(load, rows, window)) for window, rows in parts if window
+    ]
+    steady_s = sum(length_s for length_s, _ in rates)
+    windows = [window for window, _ in parts if window]
+    unsteady = [window.note for window in windows if not window.steady]
+    note = f"{len(windows)} visits, {steady_s:.3g} s together"
+    if unsteady:
+        note += f"; {len(unsteady)} of them not steady ({unsteady[0]})"
+    together = Window(
+        start_s=min(window.start_s for window in windows),
+        end_s=max(window.end_s for window in windows),
+        steady=not unsteady,
+        note=note,
+    )
+    return together, Throughput(
+        sum(length_s * (rate.requests_per_s or 0.0) for length_s, rate in rates) / steady_s,
+        sum(length_s * (rate.output_tokens_per_s or 0.0) for length_s, rate in rates) / steady_s,
+    )
+
+
 def _closed_bounds(load: Users, requests: Sequence[RequestRecord]) -> tuple[float, float] | str:
     first: dict[int, float] = {}
     last: dict[int, float] = {}
