@@ -35,13 +35,15 @@ class EngineSample(Record, frozen=True, kw_only=True):
     running: int | None = None
     waiting: int | None = None
     kv_used_ratio: float | None = None
+    kv_used_tokens: int | None = None
+    """Tokens that running sequences hold, where the engine tells."""
     preemptions: int | None = None
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     prefix_query_tokens: int | None = None
     prefix_hit_tokens: int | None = None
     finished: dict[str, int] = {}
-    """Requests by how they ended, as the engine says: stop, length, abort, error."""
+    """Requests by how they ended, as the engine says: stop, length, abort, error; `any` where it does not say."""
     rejected: int | None = None
     corrupted: int | None = None
     """Answers with numbers that are none, where the engine counts them."""

@@ -91,6 +91,10 @@ class Exchange(Record, frozen=True, kw_only=True):
     """What the user gets: the text of the answer, or only the choice where reasoning came apart from it."""
     reasoning: str | None = None
     """Reasons given in the same request."""
+    thoughts: bool = False
+    """The reasons are the model's own thoughts, sent apart, which no user is shown."""
+    expected_answer: str | None = None
+    """A complete right answer, where known: to find it in another's exchange."""
     finish_reason: str | None = None
     max_tokens: int | None = None
     completion_tokens: int | None = None
@@ -135,3 +139,17 @@ class Judgement(Record, frozen=True, kw_only=True):
     def is_useful(self) -> bool:
         """Nothing worse than a minor defect."""
         return all(each.severity == "minor" for each in self.findings)
+
+
+class Checked(Record, frozen=True, kw_only=True):
+    """What the checks say of many exchanges."""
+
+    source: str
+    """File, or id of the run."""
+    ids: tuple[str | int | float, ...]
+    """Of each exchange, as it was written."""
+    judgements: tuple[Judgement, ...]
+    """In the order of `ids`."""
+    notes: tuple[str, ...] = ()
+    strict: bool = False
+    """A defect above minor is a broken promise."""

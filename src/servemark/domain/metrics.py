@@ -92,6 +92,8 @@ METRICS: Final[dict[str, Metric]] = {
         ),
     )
 }  # fmt: skip
+QUALITY_METRICS: Final = ("accuracy_ratio", "useful_ratio", "quality_loss_ratio")
+"""What only the answers to a suite tell."""
 STATISTICS: Final = ("mean", "p50", "p95", "p99")
 QUANTILES: Final[dict[str, float]] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 """The statistics that are quantiles."""
