@@ -3,6 +3,7 @@ import subprocess
 
 import pytest
 
+from servemark.client.engine_samples import engine_behind, facts_of, sample_of
 from servemark.twins.counts import ITL_S, TTFT_S
 
 LABEL = '{engine="0",model_name="llama-3.1-8b"}'
@@ -69,3 +70,13 @@ async def test_promtool_reads_it(settings, twin):
     assert done.returncode in (0, 3), done.stderr
     remarks = [line for line in done.stderr.splitlines() if "colons" not in line and "':'" not in line]
     assert not remarks, remarks
+
+
+async def test_the_client_reads_a_twin_as_it_reads_vllm(settings, twin):
+    text, _ = await exposition_after_four(settings, twin)
+    engine = engine_behind(text)
+    sample, facts = sample_of(text, engine, 1.0), facts_of(text, engine)
+    assert (engine.key, sample.prompt_tokens, sample.output_tokens) == ("vllm", 60, 13)
+    assert (sample.running, sample.waiting, sample.preemptions, sample.rejected) == (0, 0, 0, 0)
+    assert sum(sample.finished.values()) == sample.ttft_s[1] == 3
+    assert (facts.block_size, facts.kv_blocks, facts.kv_pool_tokens) == (16, 1000, 16_000)

@@ -1,6 +1,9 @@
 from itertools import islice
 
-from servemark.twins.tokens import WORDS, answer_words, chat_tokens, prefix_hashes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servemark.twins.tokens import WORDS, answer_words, chat_tokens, pieces, prefix_hashes, spaced
 
 
 def test_a_word_is_a_token_and_the_template_adds_its_own():
@@ -40,3 +43,15 @@ def test_only_full_blocks_are_hashed_and_each_hash_covers_all_before_it():
     assert changed_second[1] != hashes[1]
     changed_first = prefix_hashes(["x", *tokens[1:]], 16)
     assert set(changed_first).isdisjoint(hashes)
+
+
+@given(st.text(max_size=200))
+def test_pieces_join_to_the_text_and_hold_a_word_each(text):
+    found = pieces(text)
+    assert "".join(found) == text
+    assert len(found) == max(len(text.split()), bool(text))
+
+
+def test_pieces_keep_white_space_before_each_word():
+    assert pieces(" So:\n\n- one  two\n") == [" So:", "\n\n-", " one", "  two\n"]
+    assert "".join(spaced(["a", "b", "c"])) == "a b c"

@@ -51,7 +51,7 @@ class Frame(NamedTuple):
 
     def text(self, word: str) -> bytes:
         """One token."""
-        return self.head + word.encode() + self.tail
+        return self.head + msgspec.json.encode(word)[1:-1] + self.tail
 
     def closing(self, reason: FinishReason, usage: Usage | None) -> bytes:
         """The finish reason, the usage where asked for, and `[DONE]`."""
@@ -79,7 +79,7 @@ def stream_frame(form: Form, number: int, model: str) -> Frame:
 
 
 def whole_answer(
-    form: Form, number: int, model: str, text: str, reason: FinishReason, usage: Usage
+    form: Form, number: int, model: str, text: str, reason: FinishReason | None, usage: Usage
 ) -> bytes:
     """The body of an answer that is not streamed."""
     choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": reason, "stop_reason": None}

@@ -6,21 +6,17 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
-
 from servemark.simulation.live import LiveReplica
 from servemark.simulation.policies import policy_of
-from servemark.traffic.lengths import sample_tokens
-from servemark.twins.chunks import FinishReason, Form, request_id
+from servemark.twins.chunks import Form, request_id
 from servemark.twins.clock import Lateness, SimulatedClock
 from servemark.twins.pacing import PacedReplica, TwinRequest
 from servemark.twins.payloads import Asked
 from servemark.twins.refusals import refusal
+from servemark.twins.replies import Arrival, Replies
 from servemark.twins.settings import TwinSettings
-from servemark.twins.tokens import answer_words, prefix_hashes
+from servemark.twins.tokens import prefix_hashes
 from servemark.units import PS_PER_S
-
-DEFAULT_OUTPUT_TOKENS = 128
 
 
 class Fleet:
@@ -31,6 +27,7 @@ class Fleet:
         self.settings = settings
         self.clock = SimulatedClock(settings.time_factor)
         self.lateness = Lateness()
+        self.replies = Replies(settings)
         self.replicas = tuple(
             PacedReplica(replica, engine.max_num_seqs, engine.block_size, self.clock)
             for replica in replicas
@@ -65,43 +62,30 @@ class Fleet:
             )
         return replica
 
-    def request(self, asked: Asked, form: Form, number: int, received_ps: int) -> TwinRequest:
+    def request(
+        self, asked: Asked, limit: int, form: Form, number: int, received_ps: int, in_flight: int
+    ) -> TwinRequest:
         """What will be answered, decided in full; raises a 400 when it cannot be."""
-        settings = self.settings
-        output_tokens, reason = self._output(asked, number)
+        at = Arrival(number, request_id(form, number), in_flight, received_ps / PS_PER_S)
+        reply = self.replies.reply(asked, limit, at)
         if asked.stops:
-            text = " ".join(itertools.islice(answer_words(settings.seed, number), output_tokens))
+            text = reply.text()
             if any(stop and stop in text for stop in asked.stops):
                 raise refusal(400, "The twin cannot end an answer at that `stop` string.", "stop")
-        engine = settings.deployment.engine
-        caching = engine.enable_prefix_caching
+            reply.say(text)
+        engine = self.settings.deployment.engine
+        tokens = asked.tokens[len(asked.tokens) - reply.prompt_tokens :]
         return TwinRequest(
-            id=request_id(form, number),
-            input_tokens=len(asked.tokens),
-            output_tokens=output_tokens,
-            prefix_blocks=prefix_hashes(asked.tokens, engine.block_size) if caching else (),
-            reason=reason,
-            words=answer_words(settings.seed, number),
+            id=at.id,
+            number=number,
+            reply=reply,
+            prefix_blocks=prefix_hashes(tokens, engine.block_size) if engine.enable_prefix_caching else (),
             received_ps=received_ps,
             admitted_ps=received_ps + self._overhead_ps,
             ended=asyncio.Event(),
         )
 
-    def _output(self, asked: Asked, number: int) -> tuple[int, FinishReason]:
-        """How long the answer gets, and why it ends there."""
-        limit = self._limit(asked)
-        length = self.settings.output
-        if asked.ignore_eos or (length is None and asked.max_tokens is not None):
-            return limit, "length"
-        if length is None:
-            drawn = DEFAULT_OUTPUT_TOKENS
-        else:
-            rng = np.random.default_rng((self.settings.seed, number))
-            drawn = int(sample_tokens(length, rng, 1)[0])
-        drawn = max(drawn, asked.min_tokens)
-        return (drawn, "stop") if drawn <= limit else (limit, "length")
-
-    def _limit(self, asked: Asked) -> int:
+    def limit(self, asked: Asked) -> int:
         """Most tokens the answer may get; raises a 400 when prompt or `max_tokens` are too long."""
         prompt, wanted = len(asked.tokens), asked.max_tokens
         room = self.context_tokens - prompt

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from servemark.simulation.live import LiveReplica, LiveStep
-from servemark.twins.chunks import FinishReason, Frame, Usage
+from servemark.twins.chunks import DONE, Frame, Usage
 from servemark.twins.clock import Lateness, SimulatedClock
 from servemark.twins.counts import Counts
+from servemark.twins.replies import Reply
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -18,11 +18,9 @@ class TwinRequest:
     """One request from its receipt until its last token; times in simulated picoseconds."""
 
     id: str
-    input_tokens: int
-    output_tokens: int
+    number: int
+    reply: Reply
     prefix_blocks: tuple[int, ...]
-    reason: FinishReason
-    words: Iterator[str]
     received_ps: int
     admitted_ps: int
     """When the engine may take it: its own overhead after receipt."""
@@ -30,7 +28,7 @@ class TwinRequest:
     stream: Stream | None = None
     """None while there is nobody to write to: the whole answer is asked for at once."""
     broken: bool = False
-    """The engine gave it up half-way (llama.cpp's shared context ran out)."""
+    """Given up half-way: llama.cpp's shared context ran out, or a fault of the plan."""
     written_tokens: int = 0
     cached_tokens: int = 0
     last_ps: int = 0
@@ -38,7 +36,14 @@ class TwinRequest:
     @property
     def usage(self) -> Usage:
         """Tokens so far."""
-        return Usage(self.input_tokens, self.written_tokens, self.cached_tokens)
+        return Usage(self.reply.reported_tokens, self.written_tokens, self.cached_tokens)
+
+    @property
+    def outcome(self) -> str:
+        """How it ends, as vLLM counts it."""
+        fault = self.reply.fault
+        cut = "error" if fault and fault.ending == "error" else "abort"
+        return self.reply.reason or cut
 
 
 @dataclass(slots=True)
@@ -51,17 +56,37 @@ class Stream:
     transport: asyncio.WriteTransport
     frame: Frame
     include_usage: bool
+    hold_after: int | None = None
+    """Tokens after which nothing leaves until `release`."""
+    held: bytes = b""
 
     def write(self, request: TwinRequest) -> None:
         """Send the request's newest token, with all that belongs before and after it."""
-        word = next(request.words)
+        reply = request.reply
+        word = next(reply.words)
+        events = self.frame.text(word) if word else b""
         if request.written_tokens == 1:
-            events = self.frame.opening + self.frame.text(word)
+            reply.begun = True
+            events = self.frame.opening + events
+        if request.written_tokens == reply.output_tokens:
+            events += self._closing(request)
+        if self.hold_after is not None and request.written_tokens > self.hold_after:
+            self.held += events
         else:
-            events = self.frame.text(" " + word)
-        if request.written_tokens == request.output_tokens:
-            events += self.frame.closing(request.reason, request.usage if self.include_usage else None)
-        if not self.transport.is_closing():
+            self._send(events)
+
+    def release(self) -> None:
+        """Send what was held back."""
+        self._send(self.held)
+
+    def _closing(self, request: TwinRequest) -> bytes:
+        reply = request.reply
+        if reply.reason is not None:
+            return self.frame.closing(reply.reason, request.usage if self.include_usage else None)
+        return DONE if reply.fault and reply.fault.ending == "done" else b""
+
+    def _send(self, events: bytes) -> None:
+        if events and not self.transport.is_closing():
             self.transport.write(b"%x\r\n%b\r\n" % (len(events), events))
 
 
@@ -144,8 +169,8 @@ class PacedReplica:
             self._unscheduled.append(request)
             self.replica.add(
                 request.id,
-                request.input_tokens,
-                request.output_tokens,
+                request.reply.prompt_tokens,
+                request.reply.output_tokens,
                 request.prefix_blocks,
                 self._block_tokens,
             )
@@ -168,7 +193,7 @@ class PacedReplica:
                 continue
             request.written_tokens += 1
             if request.written_tokens == 1:
-                counts.prompt_tokens += request.input_tokens
+                counts.prompt_tokens += request.reply.prompt_tokens
                 counts.ttft.observe(now_ps - request.received_ps)
             else:
                 counts.itl.observe(now_ps - request.last_ps)
@@ -180,7 +205,7 @@ class PacedReplica:
             request = self._requests.get(request_id)
             if request is not None:
                 counts.e2e.observe(now_ps - request.received_ps)
-                self._end(request, request.reason)
+                self._end(request, request.outcome)
 
     def _end(self, request: TwinRequest, reason: str) -> None:
         del self._requests[request.id]

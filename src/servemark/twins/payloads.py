@@ -20,6 +20,8 @@ class Asked(Record, frozen=True, kw_only=True):
 
     tokens: list[str]
     """The prompt."""
+    messages: tuple[tuple[str, str], ...]
+    """(role, content) of a chat; a completion has none."""
     model: str | None
     max_tokens: int | None
     min_tokens: int
@@ -80,10 +82,11 @@ def read_chat(body: bytes) -> Asked:
     payload = _decoded(_chat_decoder, body)
     if not payload.messages:
         raise refusal(400, "`messages` must hold at least one message.", "messages")
-    tokens = chat_tokens([(each.role, _text(each)) for each in payload.messages])
+    messages = tuple((each.role, _text(each)) for each in payload.messages)
+    tokens = chat_tokens(messages)
     limit = payload.max_completion_tokens
     name = "max_tokens" if limit is None else "max_completion_tokens"
-    return _asked(payload, tokens, payload.max_tokens if limit is None else limit, name)
+    return _asked(payload, tokens, payload.max_tokens if limit is None else limit, name, messages)
 
 
 def read_completion(body: bytes) -> Asked:
@@ -131,7 +134,13 @@ def _prompt_tokens(prompt: str | list[str | int | list[int]]) -> list[str]:
     return tokens
 
 
-def _asked(payload: _Payload, tokens: list[str], max_tokens: int | None, name: str) -> Asked:
+def _asked(
+    payload: _Payload,
+    tokens: list[str],
+    max_tokens: int | None,
+    name: str,
+    messages: tuple[tuple[str, str], ...] = (),
+) -> Asked:
     if max_tokens is not None and max_tokens < 1:
         raise refusal(400, f"`{name}` must be at least 1, got {max_tokens}.", name)
     min_tokens = payload.min_tokens or 0
@@ -143,6 +152,7 @@ def _asked(payload: _Payload, tokens: list[str], max_tokens: int | None, name: s
     stop = payload.stop or []
     return Asked(
         tokens=tokens,
+        messages=messages,
         model=payload.model,
         max_tokens=max_tokens,
         min_tokens=min_tokens,

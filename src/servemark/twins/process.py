@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -14,11 +15,13 @@ import msgspec
 
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment
+from servemark.domain.exchange import Suite
 from servemark.domain.workload import Length
 from servemark.engines.subprocess_engine import RunningEngine, await_address, launch
 from servemark.errors import InputError
 from servemark.physics.speculation import step_time
 from servemark.simulation.live import LiveReplica
+from servemark.twins.faults import FaultPlan
 from servemark.twins.server import serve
 from servemark.twins.settings import OverloadStatus, TwinSettings, check_settings
 from servemark.version import __version__
@@ -42,6 +45,9 @@ def start_twin(
     output: Length | None = None,
     max_waiting: int | None = None,
     overload_status: OverloadStatus = 503,
+    suite: Suite | None = None,
+    faults: FaultPlan | None = None,
+    fault_log: Path | None = None,
     log_path: Path | None = None,
 ) -> RunningTwin:
     """Start the twin of a deployment on the loopback interface and wait until it answers.
@@ -58,6 +64,9 @@ def start_twin(
         output: lengths of answers that end by themselves; None = each runs to its `max_tokens`.
         max_waiting: requests that may wait in one replica without a seat; None = no limit.
         overload_status: what a request beyond that gets.
+        suite: a prompt that is one of its items gets that item's right answer.
+        faults: what goes wrong on purpose.
+        fault_log: takes down which request got which fault; replaced where it exists.
         log_path: where its log goes; by default a temporary file, removed by `stop`.
 
     Raises:
@@ -73,10 +82,19 @@ def start_twin(
         output=output,
         max_waiting=max_waiting,
         overload_status=overload_status,
+        suite=suite,
+        faults=faults,
+        fault_log=None if fault_log is None else str(fault_log.absolute()),
     )
     check_settings(settings)
     _listen(port).close()  # a taken port is the caller's to know, not the log's
     begun_s = time.monotonic()
+    if fault_log is not None:
+        try:
+            fault_log.open("wb").close()
+        except OSError as error:
+            found = f"{error.filename} ({error.strerror})"
+            raise InputError("fault_log", expected="a file that can be written", found=found) from None
     try:
         child = launch([sys.executable, "-m", "servemark.twins.process", str(port)], log_path)
     except OSError as error:
@@ -84,8 +102,10 @@ def start_twin(
         raise InputError("log", expected="a file that can be written", found=found) from None
     try:
         assert child.process.stdin is not None, "launched with pipes"
-        child.process.stdin.write(msgspec.json.encode(settings) + b"\n")
-        child.process.stdin.flush()
+        # one that dies at once has its own words for it, in its log
+        with contextlib.suppress(BrokenPipeError):
+            child.process.stdin.write(msgspec.json.encode(settings) + b"\n")
+            child.process.stdin.flush()
         address = await_address("the twin", child, READY_S)
     except BaseException:
         child.end()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 from aiohttp import web
 
 from servemark.simulation.live import LiveReplica
-from servemark.twins.chunks import Form, stream_frame, whole_answer
+from servemark.twins.chunks import Form, Frame, stream_frame, whole_answer
+from servemark.twins.damage import BROKEN_STREAM
 from servemark.twins.exposition import exposition
+from servemark.twins.faults import Fault
 from servemark.twins.fleet import Fleet
 from servemark.twins.pacing import PacedReplica, Stream, TwinRequest
 from servemark.twins.payloads import Asked, read_chat, read_completion
@@ -55,7 +57,7 @@ def build_app(settings: TwinSettings, replicas: Sequence[LiveReplica]) -> web.Ap
         ]
     )
     app.cleanup_ctx.append(twin.lifetime)
-    app.on_response_prepare.append(_name_server)
+    app.on_response_prepare.append(_server_header(settings))
     return app
 
 
@@ -88,6 +90,7 @@ class _Twin:
         self._settings = settings
         self._live = replicas
         self._numbers = itertools.count()
+        self._in_flight = 0
 
     async def lifetime(self, app: web.Application) -> AsyncIterator[None]:
         """Start the clock and the replicas; stop them with the application."""
@@ -97,6 +100,7 @@ class _Twin:
         yield
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        self._fleet.replies.log.close()
 
     async def models(self, _: web.Request) -> web.Response:
         """`GET /v1/models`: the one model."""
@@ -115,18 +119,25 @@ class _Twin:
     async def health(self, _: web.Request) -> web.Response:
         """`GET /health`: that this is a twin, how fast its clock runs, and how late it was."""
         fleet = self._fleet
+        settings = self._settings
+        extra: dict[str, object] = {}
+        if settings.suite:
+            extra["suite"] = settings.suite.key
+        if settings.faults:
+            extra["faults"] = dict(fleet.replies.log.counts)
         return _json(
             {
                 "status": "ok",
                 "twin": True,
-                "model": self._settings.model_name,
-                "deployment": self._settings.deployment.title,
-                "time_factor": self._settings.time_factor,
+                "model": settings.model_name,
+                "deployment": settings.title,
+                "time_factor": settings.time_factor,
                 "lag_p99_s": fleet.lateness.p99_s(),
                 "simulated_s": fleet.clock.now_ps() / PS_PER_S,
                 "running": sum(replica.running for replica in fleet.replicas),
                 "waiting": sum(replica.waiting for replica in fleet.replicas),
             }
+            | extra
         )
 
     async def metrics(self, _: web.Request) -> web.Response:
@@ -152,26 +163,84 @@ class _Twin:
         model = self._settings.model_name
         if asked.model not in (None, model):
             raise refusal(404, f"The model `{asked.model}` does not exist.", "model")
-        number = next(self._numbers)
-        request = self._fleet.request(asked, form, number, received_ps)
+        limit = self._fleet.limit(asked)
         replica = self._fleet.route()
-        if not asked.stream:
-            await _run(replica, request)
-            if request.broken:
-                raise refusal(500, BROKEN)
-            text = " ".join(itertools.islice(request.words, request.output_tokens))
-            body = whole_answer(form, number, model, text, request.reason, request.usage)
-            return web.Response(body=body, headers=_JSON_HEADERS)
+        number = next(self._numbers)
+        self._in_flight += 1
+        try:
+            request = self._fleet.request(asked, limit, form, number, received_ps, self._in_flight)
+            await self._fail_late(request)
+            if asked.stream:
+                frame = stream_frame(form, number, model)
+                return await self._stream(http, replica, request, frame, asked.include_usage)
+            return await self._whole(http, replica, request, form)
+        finally:
+            self._in_flight -= 1
+            self._fleet.replies.ended(number)
+
+    async def _whole(
+        self, http: web.Request, replica: PacedReplica, request: TwinRequest, form: Form
+    ) -> web.Response:
+        await _run(replica, request)
+        fault = request.reply.fault
+        if request.broken:
+            raise refusal(500, _broken_words(fault))
+        if fault and fault.kind == "stall":
+            await asyncio.sleep(self._wall_s(fault.delay_s))
+        if _hangs_up(fault) and http.transport is not None:
+            http.transport.close()
+        body = whole_answer(
+            form, request.number, self._settings.model_name, request.reply.text(), request.reply.reason,
+            request.usage,
+        )  # fmt: skip
+        return web.Response(body=body, headers=_JSON_HEADERS)
+
+    async def _stream(
+        self,
+        http: web.Request,
+        replica: PacedReplica,
+        request: TwinRequest,
+        frame: Frame,
+        include_usage: bool,
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_STREAM_HEADERS)
         response.enable_chunked_encoding()
         await response.prepare(http)
         assert http.transport is not None, "the headers have just gone out on it"
-        request.stream = Stream(http.transport, stream_frame(form, number, model), asked.include_usage)
+        fault = request.reply.fault
+        request.stream = stream = Stream(http.transport, frame, include_usage)
+        if fault and fault.kind == "stall":
+            tokens = request.reply.output_tokens
+            stream.hold_after = min(fault.after_tokens or tokens // 2, tokens - 1)
         await _run(replica, request)
+        if fault and fault.kind == "stall":
+            await asyncio.sleep(self._wall_s(fault.delay_s))
+            stream.release()
         if request.broken:
             # the status has gone out long ago: the error comes inside the stream, as llama.cpp sends it
-            await response.write(b"data: " + error_body(500, BROKEN).encode() + b"\n\n")
+            words = error_body(500, _broken_words(fault))
+            await response.write(b"data: " + words.encode() + b"\n\n")
+        if _hangs_up(fault):
+            http.transport.close()
         return response
+
+    async def _fail_late(self, request: TwinRequest) -> None:
+        fault = request.reply.fault
+        if fault and fault.kind == "late_error":
+            await asyncio.sleep(self._wall_s(fault.delay_s))
+            raise refusal(fault.status, "The request was given up after it had waited.")
+
+    def _wall_s(self, simulated_s: float) -> float:
+        return simulated_s / self._settings.time_factor
+
+
+def _broken_words(fault: Fault | None) -> str:
+    return BROKEN_STREAM if fault and fault.kind == "cut_stream" else BROKEN
+
+
+def _hangs_up(fault: Fault | None) -> bool:
+    """The connection closes in the middle of the answer."""
+    return fault is not None and fault.kind == "cut_stream" and fault.ending == "closed"
 
 
 async def _run(replica: PacedReplica, request: TwinRequest) -> None:
@@ -184,8 +253,13 @@ async def _run(replica: PacedReplica, request: TwinRequest) -> None:
             replica.abort(request)
 
 
-async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = SERVER
+def _server_header(settings: TwinSettings) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    name = f"{SERVER} with faults" if settings.faults else SERVER
+
+    async def set_header(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = name
+
+    return set_header
 
 
 def _json(body: object) -> web.Response:

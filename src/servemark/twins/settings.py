@@ -7,10 +7,12 @@ from typing import Literal
 
 from servemark.domain.coefficients import Coefficients
 from servemark.domain.deployment import Deployment
+from servemark.domain.exchange import Suite
 from servemark.domain.record import Record
 from servemark.domain.workload import Length
 from servemark.errors import InputError
 from servemark.simulation.policies import policy_of
+from servemark.twins.faults import FaultPlan
 
 OverloadStatus = Literal[429, 503]
 
@@ -31,6 +33,18 @@ class TwinSettings(Record, frozen=True, kw_only=True):
     """Requests that may wait for a seat in one replica; None = no limit."""
     overload_status: OverloadStatus = 503
     """What a request gets beyond that limit: 503 as vLLM answers, 429 as gateways do."""
+    suite: Suite | None = None
+    """A prompt that is one of its items gets that item's right answer."""
+    faults: FaultPlan | None = None
+    """What goes wrong on purpose."""
+    fault_log: str | None = None
+    """File that takes down which request got which fault, as JSON lines."""
+
+    @property
+    def title(self) -> str:
+        """What it stands for; no twin with faults can be taken for one without."""
+        title = self.deployment.title
+        return f"{title}, {self.faults.title}" if self.faults else title
 
     @property
     def model_name(self) -> str:

@@ -6,6 +6,7 @@ token at the very front, five around each message, four that open the answer. A 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -28,6 +29,7 @@ _MULTIPLIER: Final = 6364136223846793005
 _INCREMENT: Final = 1442695040888963407
 _MASK: Final = (1 << 64) - 1
 _TOP: Final = 64 - (len(WORDS) - 1).bit_length()
+_WORD: Final = re.compile(r"\s*\S+(?:\s+\Z)?")
 
 
 def chat_tokens(messages: Iterable[tuple[str, str]]) -> list[str]:
@@ -59,3 +61,20 @@ def answer_words(seed: int, number: int) -> Iterator[str]:
     while True:
         state = (state * _MULTIPLIER + _INCREMENT) & _MASK
         yield WORDS[state >> _TOP]
+
+
+def spaced(words: Iterable[str]) -> Iterator[str]:
+    """The words with the blank before each but the first, so that they join to a text."""
+    blank = ""
+    for word in words:
+        yield blank + word
+        blank = " "
+
+
+def pieces(text: str) -> list[str]:
+    """The tokens of a text: each word with the white space before it, the last with what follows too.
+
+    They join to the text exactly; a text without words is one token, the empty text none.
+    """
+    found = _WORD.findall(text)
+    return found or ([text] if text else [])
