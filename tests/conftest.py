@@ -16,7 +16,12 @@ settings.load_profile("servemark")
 
 
 # `make test-gpu` says so: the default suite leaves the GPU of a developer's machine alone
-collect_ignore = [] if os.environ.get("SERVEMARK_GPU") else ["gpu"]
+# and `make test-vllm` names the interpreter that has vLLM
+collect_ignore = [
+    room
+    for room, asked in (("gpu", "SERVEMARK_GPU"), ("vllm", "SERVEMARK_VLLM"))
+    if not os.environ.get(asked)
+]
 
 
 def _module(name):
@@ -44,6 +49,7 @@ FOUND = {
     "ipython": _module("IPython"),
     "lingua": _module("lingua"),
     "statsmodels": _module("statsmodels"),
+    "vllm": lambda: Path(os.environ.get("SERVEMARK_VLLM", "-")).is_file(),
     "gpu": lambda: bool(shutil.which("nvidia-smi")) and _module("torch")(),
 }
 

@@ -28,7 +28,7 @@ DEFERRED = {"__init__.py", "faces/cli.py"}
 OPTIONAL = {"xllamacpp", "huggingface_hub", "IPython", "torch", "lingua"}
 BANNED = {"utils", "util", "common", "helpers", "helper", "base", "core", "misc", "manager", "managers"}
 VERBS = {"fit", "predict", "simulate", "measure", "report", "demo", "twin", "gpus", "models", "runs",
-         "accuracy", "calibrate", "plan", "guide"}  # fmt: skip
+         "accuracy", "calibrate", "plan", "guide", "check", "suite", "explain"}  # fmt: skip
 
 
 def trees():

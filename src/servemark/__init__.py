@@ -18,12 +18,15 @@ from servemark.version import __version__
 if TYPE_CHECKING:
     from servemark.api.accuracies import accuracy
     from servemark.api.calibrations import calibrate
+    from servemark.api.checking import check
+    from servemark.api.explaining import explain
     from servemark.api.fitting import fit
     from servemark.api.guidance import guide
     from servemark.api.listing import gpus, models, runs
     from servemark.api.measured import measure
     from servemark.api.plans import plan
     from servemark.api.prediction import predict
+    from servemark.api.question_suites import suite
     from servemark.api.reporting import report
     from servemark.api.simulated import simulate, twin
     from servemark.domain.run import Run
@@ -45,7 +48,8 @@ _HOMES = {
     "fit": "api.fitting", "plan": "api.plans", "predict": "api.prediction",
     "simulate": "api.simulated", "twin": "api.simulated",
     "guide": "api.guidance", "accuracy": "api.accuracies", "calibrate": "api.calibrations",
-    "measure": "api.measured", "report": "api.reporting", "demo": "faces.demonstration",
+    "check": "api.checking", "suite": "api.question_suites",
+    "measure": "api.measured", "report": "api.reporting", "explain": "api.explaining", "demo": "faces.demonstration",
     "Run": "domain.run", "Slo": "domain.workload",
     "ServemarkError": "errors", "InputError": "errors", "UnknownName": "errors", "MissingExtra": "errors",
     "EndpointError": "errors", "DoesNotFit": "errors", "EngineError": "errors", "StoreError": "errors",
@@ -53,8 +57,8 @@ _HOMES = {
 
 __all__ = [
     "DoesNotFit", "EndpointError", "EngineError", "InputError", "MissingExtra", "Run", "ServemarkError",
-    "Slo", "StoreError", "UnknownName", "__version__", "accuracy", "calibrate", "demo", "fit", "gpus",
-    "guide", "measure", "models", "plan", "predict", "report", "runs", "simulate", "twin",
+    "Slo", "StoreError", "UnknownName", "__version__", "accuracy", "calibrate", "check", "demo", "explain", "fit",
+    "gpus", "guide", "measure", "models", "plan", "predict", "report", "runs", "simulate", "suite", "twin",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 import servemark as sm
+from servemark.twins.fault_log import read_fault_log
 
 
 def test_an_encoder_is_predicted_but_not_simulated():
@@ -31,7 +32,8 @@ def test_the_model_by_name_too():
     ("options", "path"),
     [({"port": "8000"}, "port"), ({"port": 70000}, "port"), ({"time_factor": 0}, "time_factor"),
      ({"time_factor": 2000}, "time_factor"), ({"max_waiting": -1}, "max_waiting"), ({"seed": 0.5}, "seed"),
-     ({"log": "/dev/null/twin.log"}, "log")],
+     ({"log": "/dev/null/twin.log"}, "log"), ({"suite": "exan"}, "suite"), ({"faults": "absent.toml"}, "faults"),
+     ({"fault_log": "log.jsonl"}, "fault_log")],
 )  # fmt: skip
 def test_twins_that_cannot_be(options, path):
     with pytest.raises(sm.InputError) as refused:
@@ -44,3 +46,17 @@ def test_several_twins_at_once():
         runs = [sm.measure(t.base_url, users=1, requests=1, output=2, runs=None) for t in (one, other)]
     assert [run.endpoint.model for run in runs] == ["llama-3.1-8b", "phi-4"]
     assert not one.is_running() and not other.is_running()
+
+
+def test_a_twin_with_faults_says_so_and_takes_them_down(tmp_path):
+    plan, log = tmp_path / "plan.toml", tmp_path / "log.jsonl"
+    plan.write_text('[[fault]]\nkind = "refusal"\n')
+    with sm.twin("llama-3.1-8b", gpu="l40s", port=0, faults=plan, fault_log=log, time_factor=20) as twin:
+        run = sm.measure(twin.base_url, users=1, requests=3, output=40, runs=None)
+    assert run.endpoint.server.endswith(", faults: refusal")
+    rows = read_fault_log(log)
+    # request 0 is the preflight's: its 4 tokens have no room for a refusal; then one warm-up and the three
+    assert [row.request for row in rows] == [1, 2, 3, 4]
+    with pytest.raises(sm.InputError) as refused:
+        sm.twin("llama-3.1-8b", gpu="l40s", port=0, faults=plan, fault_log=tmp_path)
+    assert refused.value.path == "fault_log"

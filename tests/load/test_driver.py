@@ -276,3 +276,42 @@ async def test_a_client_is_anything_that_sends():
     level = await drive(plan(Users(users=4)), Sleeper(clock), clock, prepare, Extent(requests=8))
     assert len(level.requests) == 8
     assert 0.035 < level.end_s - level.start_s < 0.5
+
+
+async def test_fillers_keep_up_the_load_until_the_last_judged_request_has_ended(truth_url):
+    """Four users, six judged requests: whenever one of these ends, three others are in flight."""
+    level = await play(
+        truth_url,
+        plan(Users(users=4), count=10),
+        Extent(warmup=4, requests=6, keep_up=True),
+        truth={"first_s": 0.02, "gap_s": 0.01},
+    )
+    judged = [each for each in level.requests if not each.warmup]
+    assert sorted(each.index for each in judged) == list(range(4, 10))
+    assert sorted(each.index for each in level.requests if each.warmup)[:4] == [0, 1, 2, 3]
+    assert len(level.requests) - len(judged) >= 7
+    for each in judged:
+        middle_s = (each.sent_s + each.end_s) / 2
+        together = [o for o in level.requests if o.scheduled_s <= middle_s <= o.end_s]
+        assert len(together) == 4
+    assert level.lag.peak_in_flight == 4 and level.cut == 0
+
+
+async def test_an_open_loop_takes_its_fillers_from_the_rest_of_the_plan(truth_url):
+    level = await play(
+        truth_url,
+        plan(Rate(per_s=50.0), count=200, gap_s=0.02),
+        Extent(warmup=1, requests=3, keep_up=True),
+        truth={"first_s": 0.1, "gap_s": 0.01},
+    )
+    assert sorted(each.index for each in level.requests if not each.warmup) == [1, 2, 3]
+    fillers = [each for each in level.requests if each.index > 3]
+    assert 3 <= len(fillers) < 100
+    last_s = max(each.end_s for each in level.requests if not each.warmup)
+    assert max(each.sent_s for each in fillers) > last_s - 0.1
+
+
+async def test_without_warm_up_all_users_are_there_from_the_start(truth_url):
+    level = await play(truth_url, plan(Users(users=5), count=2), Extent(requests=2, keep_up=True))
+    assert level.lag.peak_in_flight == 5
+    assert sum(not each.warmup for each in level.requests) == 2

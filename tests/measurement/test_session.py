@@ -74,9 +74,10 @@ async def test_without_preflight_the_server_sees_exactly_the_requests(truth_url)
 
 
 async def test_with_preflight_it_sees_the_models_and_one_completion_more(truth_url):
+    """The models once for the preflight and once to know the engine by."""
     before = await counted(truth_url)
     await measure(truth_url, users=(1,), warmup=0, requests=5)
-    assert await counted(truth_url) - before == 7
+    assert await counted(truth_url) - before == 8
 
 
 @pytest.mark.parametrize(
@@ -189,8 +190,10 @@ async def test_a_rate_and_a_trace(truth_url):
 async def test_the_default_number_of_requests_is_stated(truth_url):
     run = await measure(truth_url, users=(1,), requests=None, extra_body=None, warmup=0)
     assert run.levels[0].requests_sent == 100
-    assert run.notes == (
-        "requests of each level: the larger of 100 and 10 per user, as no number was asked for",
+    metrics, requests = run.notes
+    assert metrics.startswith("no engine's metrics")
+    assert (
+        requests == "requests of each level: the larger of 100 and 10 per user, as no number was asked for"
     )
 
 

@@ -11,6 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from servemark.domain.capacity import Capacity
+from servemark.domain.engine_sample import EngineSample
+from servemark.domain.exchange import CheckResult, Item, Judgement, Message
 from servemark.domain.run import (
     Distribution,
     Endpoint,
@@ -329,3 +331,61 @@ def test_provenance_names_version_machine_and_moment():
     made = provenance_now(5, "servemark measure")
     assert (made.seed, made.command, made.cores) == (5, "servemark measure", os.cpu_count())
     assert made.started.endswith("+00:00") and made.python == sys.version.split()[0]
+
+
+def answered_run():
+    """Two levels and a control of an experiment: questions, judgements, what the engine said."""
+    item = Item(id="q0", messages=(Message(role="user", content="Why ä?"),), options={"A": "x"})
+    fault = CheckResult(check="repetition", severity="major", excerpt="ä ä ä")
+    judgement = Judgement(findings=(fault,), passed=("gibberish",))
+    said = EngineSample(at_s=0.3, running=2, finished={"stop": 4}, queue_s=(0.5, 3.0))
+    rows = (
+        record(0, item="q0", warmup=True, nonce="SM-1"),
+        record(1, item="q0", text="ä", reasoning="so", block=1, judgement=judgement),
+    )
+    levels = tuple(replace(level(users, rows), engine=(said,)) for users in (1, 2))
+    return run(items=(item,), levels=levels, controls=(replace(level(1, rows[:1]), engine=(said, said)),))
+
+
+def written(root, whole):
+    """Rows as they come in: without what is only known at the end."""
+    opened = replace(
+        whole,
+        levels=tuple(open_level(each.load) for each in whole.levels),
+        controls=tuple(open_level(each.load) for each in whole.controls),
+    )
+    writer = create_run(root, opened)
+    for index, each in enumerate((*whole.levels, *whole.controls)):
+        for row in each.requests:
+            writer.request(index, replace(row, judgement=None))
+        for sample in each.engine:
+            writer.engine(index, sample)
+    return writer
+
+
+def test_an_experiment_is_read_again_as_it_was(tmp_path):
+    whole = answered_run()
+    path = written(tmp_path, whole).finish(whole)
+    assert load_run(tmp_path, "last") == replace(whole, id=path.name)
+    manifest = json.loads((path / "run.json").read_text())
+    assert manifest["items"] == [] and manifest["controls"][0]["requests"] == []
+    assert [json.loads(line)["level"] for line in (path / "judgements.jsonl").read_text().splitlines()] == [
+        0,
+        1,
+    ]
+
+
+def test_an_experiment_cut_short_keeps_its_questions_and_its_answers(tmp_path):
+    written(tmp_path, answered_run()).close()
+    found = load_run(tmp_path, "last", lambda load, rows, steps, **known: level(load.users, rows))
+    assert [len(each.requests) for each in (*found.levels, *found.controls)] == [2, 2, 1]
+    assert found.items == answered_run().items and found.quality is None
+    assert found.levels[0].requests[1].text == "ä" and found.levels[0].requests[1].judgement is None
+
+
+def test_questions_that_cannot_be_read_are_said_in_words(tmp_path):
+    whole = answered_run()
+    path = written(tmp_path, whole).finish(whole)
+    (path / "items.jsonl").write_text('{"id": 3}\n')
+    with pytest.raises(StoreError, match=r"items\.jsonl: expected one item a line"):
+        load_run(tmp_path, "last")

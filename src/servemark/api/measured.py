@@ -11,21 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from servemark.api.deployments import build_deployment
+from servemark.api.experiments import build_experiment, needed_items, promises
 from servemark.api.listing import DEFAULT_RUNS
 from servemark.api.loads import Numbers
 from servemark.api.quantities import parse_amount, parse_duration, parse_extent, parse_slos
 from servemark.api.workloads import workload_and_loads
 from servemark.client.credentials import API_KEY_VARIABLE
-from servemark.domain.exchange import Item
+from servemark.domain.exchange import Item, Suite
 from servemark.domain.run import Run
 from servemark.domain.workload import Slo
 from servemark.errors import InputError
 from servemark.load.progress import Progress
 from servemark.measurement.session import DEFAULT_TIMEOUT_S, measure_endpoint
+from servemark.quality.power import PowerTable
 
 
 def measure(
-    url: str,
+    url: str | None = None,
     /,
     *,
     users: Numbers | None = None,
@@ -36,6 +38,11 @@ def measure(
     traffic: str | None = None,
     trace: Path | None = None,
     time_scale: float = 1.0,
+    suite: str | Path | Suite | None = None,
+    blocks: int | None = None,
+    margin: float | str | None = None,
+    controls: bool = True,
+    power: bool = False,
     requests: int | None = None,
     duration: float | str | None = None,
     warmup: int | None = None,
@@ -46,6 +53,7 @@ def measure(
     header: list[str] | None = None,
     body: str | Mapping[str, Any] | None = None,
     api_key_file: Path | None = None,
+    metrics: str | None = None,
     deployment: Path | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -55,8 +63,8 @@ def measure(
     on_engine_cpu_s: Callable[[], float | None] | None = None,
     on_command: str = "",
     on_settings: Mapping[str, str] | None = None,
-) -> Run:
-    """Load-test an OpenAI-compatible endpoint: latency, throughput, failures, capacity.
+) -> Run | PowerTable:
+    """Load-test an OpenAI-compatible endpoint: latency, throughput, failures, answers, capacity.
 
     Args:
         url: API root, e.g. http://127.0.0.1:8000/v1.
@@ -68,9 +76,16 @@ def measure(
         traffic: arrivals and lengths of a traffic profile, e.g. chat.
         trace: replay a recorded trace; with --users or --rate only its lengths.
         time_scale: 2 plays the trace twice as fast.
+        suite: questions to ask at every load, and answers to judge: exam, needles, memory, tasks, tiny, or a
+            JSONL file.
+        blocks: parts of the suite; each visits every load once, in an order of its own (default: 6, fewer where
+            a part had fewer items than users).
+        margin: loss of useful answers against the lowest load that has to be ruled out (default 3%).
+        controls: with a suite: measure the lowest load again at the end, and the highest twice.
+        power: only tell how many items such questions need; no URL needed.
         requests: requests of a level (default: the larger of 100 and 10 per user; of a trace: all).
         duration: length of a level instead, e.g. 30s.
-        warmup: requests before each level (default: one per user; 0 sends none).
+        warmup: requests before each level, or each visit to it (default: one per user; 0 sends none).
         preflight: ask /v1/models and one small completion first.
         model: as the endpoint names it (default: the first that /v1/models lists).
         slo: promises, e.g. ttft_p95=2s,failures=1%.
@@ -78,6 +93,7 @@ def measure(
         header: extra header as "Name: value"; may be repeated.
         body: extra fields of every request body, as JSON.
         api_key_file: file with the API key (default: $SERVEMARK_API_KEY).
+        metrics: URL of the engine's Prometheus metrics, where it is not at /metrics of the endpoint.
         deployment: TOML file that says what is behind the endpoint (model, gpu, engine ...), to record it.
         title: headline of the report.
         seed: the same seed gives the same requests.
@@ -89,15 +105,14 @@ def measure(
         on_settings: engine settings to record.
 
     Returns:
-        The run; after Ctrl-C what was measured so far, with `provenance.finished` False.
+        The run; after Ctrl-C what was measured so far, with `provenance.finished` False. With `power` the
+        table of items.
 
     Raises:
         InputError: impossible quantities, before anything is sent.
         EndpointError: the endpoint is down, has no such model, is no LLM endpoint or does not stream.
     """
-    if not isinstance(url, str):
-        raise InputError("url", expected="a URL, such as http://127.0.0.1:8000/v1", found=repr(url))
-    slos = parse_slos(slo)
+    seed = parse_amount(seed, "seed", minimum=0) or 0
     amount, duration_s = parse_extent(requests, duration)
     timeout_s = parse_duration(timeout, "timeout")
     warmup = parse_amount(warmup, "warmup", minimum=0)
@@ -105,6 +120,20 @@ def measure(
         users=users, rate=rate, arrivals=arrivals, input=input, output=output, traffic=traffic, trace=trace,
         time_scale=time_scale,
     )  # fmt: skip
+    if power:
+        return needed_items(suite, loads, seed=seed, blocks=blocks, margin=margin)
+    if url is None:
+        raise InputError("url", expected="a value", found="nothing")
+    if not isinstance(url, str):
+        raise InputError("url", expected="a URL, such as http://127.0.0.1:8000/v1", found=repr(url))
+    experiment = build_experiment(
+        suite, loads, seed=seed, blocks=blocks, margin=margin, controls=controls,
+        excluded={
+            "input": input, "output": output, "traffic": traffic, "trace": trace, "requests": requests,
+            "duration": duration,
+        },
+    )  # fmt: skip
+    slos, added = promises(parse_slos(slo), experiment)
     return until_finished(
         measure_endpoint(
             url,
@@ -112,13 +141,16 @@ def measure(
             loads=loads,
             workload=workload,
             slos=slos,
-            seed=parse_amount(seed, "seed", minimum=0) or 0,
+            seed=seed,
             requests=amount,
             duration_s=duration_s,
             warmup=warmup,
             preflight=preflight,
             trace=recorded,
             items=on_items,
+            experiment=experiment,
+            metrics_url=metrics,
+            notes=added,
             api_key=_api_key(api_key_file),
             headers=_headers(header or []),
             extra_body=_body(body),

@@ -62,7 +62,7 @@ def _parse_slo(text: str) -> Slo:
         raise InputError(f"slo.{name}", expected="NAME=LIMIT, e.g. ttft_p95=2s", found=repr(text))
     dimension = {"s": "s", "ratio": "ratio", "per_s": "per_s", "tokens_per_s": "tokens"}[metric.unit]
     value = parse(limit, dimension, path=f"slo.{name}")
-    if metric.unit == "ratio" and value >= 1:
+    if metric.unit == "ratio" and not (value < 1 if metric.better == "lower" else 0 < value <= 1):
         raise InputError(f"slo.{name}", expected="a share below 100 %, e.g. 1%", found=repr(limit))
     if metric.unit == "s" and value == 0:
         raise InputError(f"slo.{name}", expected="a time above 0", found=repr(limit))

@@ -8,8 +8,10 @@ import msgspec
 
 from servemark.api.listing import DEFAULT_RUNS
 from servemark.capacity.answer import capacity_of
+from servemark.diagnosis.causes import diagnose
 from servemark.domain.run import Run
 from servemark.errors import InputError
+from servemark.measurement.judgements import judged
 from servemark.reports.page import Report
 from servemark.reports.sections import compose
 from servemark.reports.writing import check_output, write_report
@@ -38,20 +40,23 @@ def report(
     """
     if output is not None:
         check_output(Path(output))
-    loaded = [_loaded(Path(runs), each) for each in references or ("last",)]
+    loaded = [loaded_run(Path(runs), each) for each in references or ("last",)]
     composed = compose(loaded, title=title)
     if output is not None:
         write_report(composed, Path(output))
     return composed
 
 
-def _loaded(runs: Path, reference: str | int | Path | Run) -> Run:
-    """The run itself, or a stored one; the level that a crash cut short is summarised and judged from its rows."""
+def loaded_run(runs: Path, reference: str | int | Path | Run) -> Run:
+    """The run itself, or a stored one; what a crash cut short is summarised and judged from its rows."""
     if isinstance(reference, Run):
         return reference
     if not isinstance(reference, (str, int, Path)):
         raise InputError("run", expected="a Run, or a number, id or folder", found=type(reference).__name__)
     run = load_run(runs, str(reference), summarise=summarise)
+    if run.items and run.quality is None:
+        run = judged(run)
+        return msgspec.structs.replace(run, findings=diagnose(run))
     if not run.slos or all(level.verdict for level in run.levels):
         return run
     levels = tuple(level if level.verdict else judge(level, run.slos) for level in run.levels)

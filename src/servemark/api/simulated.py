@@ -14,6 +14,7 @@ from servemark.api.fitting import generating, sequence_lengths
 from servemark.api.loads import Numbers, fixed_workload
 from servemark.api.quantities import parse_amount, parse_extent, parse_factor, parse_slos
 from servemark.api.questions import Question, fitting_budget, predicted_run
+from servemark.api.suite_sources import named_suite
 from servemark.api.workloads import workload_and_loads
 from servemark.capacity.similarity import similar
 from servemark.domain.run import Level, Run
@@ -26,6 +27,7 @@ from servemark.simulation.replicas import play
 from servemark.stats.summary import summarise
 from servemark.traffic.arrivals import arrival_plan
 from servemark.traffic.traces import Trace, left_out
+from servemark.twins.faults import read_fault_plan
 from servemark.twins.process import RunningTwin, start_twin
 
 DEFAULT_SIMULATED_REQUESTS = 1000
@@ -175,6 +177,9 @@ def twin(
     output: int | str | None = None,
     max_waiting: int | None = None,
     overload_status: Literal[429, 503] = 503,
+    suite: str | Path | None = None,
+    faults: Path | None = None,
+    fault_log: Path | None = None,
     seed: int = 0,
     log: Path | None = None,
     **options: Unpack[DeploymentOptions],
@@ -188,6 +193,9 @@ def twin(
         output: tokens of an answer that may stop by itself (default 128).
         max_waiting: requests waiting beyond this are refused, as behind a gateway.
         overload_status: what they are refused with: 503 or 429.
+        suite: gives the right answer to each question of a suite: a key such as exam, or a JSONL file.
+        faults: TOML file of what goes wrong on purpose (docs/twin.md).
+        fault_log: file that takes down which request got which fault, as JSON lines.
         seed: the same seed gives the same texts.
         log: file for the twin's log (default: a temporary one, removed at the end).
 
@@ -203,6 +211,9 @@ def twin(
     budget = require_fit(deployment)
     if (parse_amount(port, "port", minimum=0) or 0) > 65535:
         raise InputError("port", expected="0 to 65535", found=port)
+    if fault_log is not None and faults is None:
+        raise InputError("fault_log", expected="--faults beside it", found="none")
+    seed = parse_amount(seed, "seed", minimum=0) or 0
     factor = parse_factor(time_factor, "time_factor")
     if factor > 1000:
         raise InputError("time_factor", expected="a factor of at most 1000", found=time_factor)
@@ -212,9 +223,12 @@ def twin(
         kv_blocks=budget.kv_blocks,
         port=port,
         time_factor=factor,
-        seed=parse_amount(seed, "seed", minimum=0) or 0,
+        seed=seed,
         output=fixed_workload(None, output).output,
         max_waiting=parse_amount(max_waiting, "max_waiting", minimum=0),
         overload_status=overload_status,
+        suite=None if suite is None else named_suite(suite, seed=seed),
+        faults=None if faults is None else read_fault_plan(Path(faults)),
+        fault_log=None if fault_log is None else Path(fault_log),
         log_path=None if log is None else Path(log),
     )

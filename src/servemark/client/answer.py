@@ -25,7 +25,10 @@ class Answer:
         """`[DONE]` was seen: nothing that happens to the connection afterwards matters."""
         self.problem = ""
         """First error event or unreadable event."""
+        self.called = ""
+        """First tool that the answer calls."""
         self._text: list[str] | None = [] if keep_text else None
+        self._reasoning: list[str] = []
         self._events = 0
         self._parser = EventParser()
 
@@ -43,8 +46,13 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The whole text, where it was to be kept."""
+        """The text of the answer, as far as it came, where it was to be kept."""
         return "".join(self._text or ())
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought aloud, where the engine sends it apart and it was to be kept."""
+        return "".join(self._reasoning)
 
     @property
     def output_tokens(self) -> int:
@@ -60,7 +68,8 @@ class Answer:
             found = f"a body of {content_type or 'no type'}" if self.first_byte_s is not None else "nothing"
             return "broken", f"200 without an event stream: {found}"
         if not self.chunk_s:
-            return "broken", f"200 without text (the server counts {self.output_tokens} tokens)"
+            called = f", and the tool {self.called!r} called" if self.called else ""
+            return "broken", f"200 without text (the server counts {self.output_tokens} tokens{called})"
         if self.finish_reason is None:
             return "broken", f"stream ended without finish reason after {len(self.chunk_s)} chunks"
         if self.finish_reason in _FAILED_FINISHES:
@@ -98,8 +107,10 @@ class Answer:
             self.usage = event.usage
         for choice in event.choices or ():
             self.finish_reason = choice.finish_reason or self.finish_reason
-            text = choice.text
-            if text:
+            self.called = self.called or choice.called
+            text, reasoning = choice.content, choice.reasoning
+            if text or reasoning:
                 self.chunk_s.append(at_s)
                 if self._text is not None:
                     self._text.append(text)
+                    self._reasoning.append(reasoning)

@@ -26,10 +26,20 @@ class Usage(msgspec.Struct):
     prompt_tokens_details: _PromptDetails | None = None
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function | None = None
+
+
 class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -37,12 +47,21 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
     @property
-    def text(self) -> str:
-        """New text; what the model thinks aloud counts."""
+    def content(self) -> str:
+        """New text of the answer."""
+        return (self.delta.content if self.delta else None) or ""
+
+    @property
+    def reasoning(self) -> str:
+        """New text of what the model thinks aloud, where the engine sends it apart."""
         delta = self.delta
-        if delta is None:
-            return ""
-        return delta.content or delta.reasoning_content or delta.reasoning or ""
+        return (delta.reasoning_content or delta.reasoning or "") if delta else ""
+
+    @property
+    def called(self) -> str:
+        """Name of a tool that the answer calls instead of saying something."""
+        calls = (self.delta.tool_calls if self.delta else None) or ()
+        return next((call.function.name for call in calls if call.function and call.function.name), "")
 
 
 class ChatEvent(msgspec.Struct):

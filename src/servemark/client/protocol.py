@@ -19,6 +19,8 @@ class Prepared(Record, frozen=True, kw_only=True):
     """The answer ends by itself; reaching `max_tokens` is then a truncation."""
     item: str | None = None
     """Item of a suite; the text of its answer is kept."""
+    nonce: str = ""
+    """The code in its prompt that no other request has."""
 
 
 class Client(Protocol):

@@ -134,6 +134,7 @@ class StreamingClient:
             reason=self._credentials.redact(reason),
             retried=retried,
             item=prepared.item,
+            nonce=prepared.nonce,
         )
 
     async def _try(
@@ -181,6 +182,7 @@ class StreamingClient:
             finish_reason=answer.finish_reason,
             chunk_s=chunks,
             text=self._credentials.redact(answer.text),
+            reasoning=self._credentials.redact(answer.reasoning),
             **fields,
         )
 

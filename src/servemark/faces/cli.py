@@ -23,8 +23,19 @@ COMMANDS = {
         "what can be done with some money, and the rules behind it",
     ),
     "twin": ("api.simulated", None, "that deployment, simulated, behind an OpenAI-compatible endpoint"),
-    "measure": ("api.measured", "run_presenters", "load-test an OpenAI-compatible endpoint"),
+    "measure": (
+        "api.measured",
+        "measured_words",
+        "load-test an OpenAI-compatible endpoint, and judge its answers",
+    ),
+    "suite": (
+        "api.question_suites",
+        "suite_words",
+        "questions to ask under load: list, show, check, write",
+    ),
+    "check": ("api.checking", "checked_words", "what is wrong with recorded answers"),
     "report": ("api.reporting", "run_presenters", "one page from one or more runs"),
+    "explain": ("api.explaining", "explained_words", "why a run, or a published test, came out so"),
     "accuracy": (
         "api.accuracies",
         "accuracy_table",

@@ -84,6 +84,7 @@ def present(presenter: Presenter, result: Any, asked: Asked, notes: Console, fol
     if asked.output is not None:
         if presenter.write is not None:
             presenter.write(result, asked.output)
-        notes.print(f"report: {asked.output}", soft_wrap=True)
+        kind = "suite" if asked.output.suffix == ".jsonl" else "report"
+        notes.print(f"{kind}: {asked.output}", soft_wrap=True)
     if asked.json:
         print(encode(presenter.document(result)))

@@ -106,6 +106,9 @@ def run_document(run: Run) -> dict[str, Any]:
         "memory": memory_document(run.memory) if run.memory else None,
         "coefficients": coefficients_document(run.coefficients) if run.coefficients else None,
         "levels": [level_document(level) for level in run.levels],
+        "controls": [level_document(level) for level in run.controls],
+        "quality": msgspec.to_builtins(run.quality),
+        "findings": msgspec.to_builtins(run.findings),
         "capacity": capacity_document(run.capacity),
         "provenance": msgspec.to_builtins(run.provenance),
         "extrapolations": list(run.extrapolations),
@@ -141,6 +144,7 @@ def level_document(level: Level) -> dict[str, Any]:
         "lag": msgspec.to_builtins(level.lag) if level.lag else None,
         "cpu": msgspec.to_builtins(level.cpu) if level.cpu else None,
         "elasticity": msgspec.to_builtins(level.elasticity) if level.elasticity else None,
+        "quality": msgspec.to_builtins(level.quality),
         "notes": list(level.notes),
     }
 

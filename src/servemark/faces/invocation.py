@@ -23,6 +23,8 @@ from servemark.store.calibrations import LAST, find_calibration
 GATED = ("predict", "simulate", "measure")
 PAGES = ("report", "demo")
 """Verbs that write the page themselves: `-o` is their `output`."""
+WRITING = (*PAGES, "suite")
+"""Verbs that write their file themselves."""
 REPORTING = (*GATED, *PAGES)
 KEEPS_RUNS = (*REPORTING, "runs", "calibrate")
 
@@ -56,7 +58,7 @@ def split_common(arguments: list[str], as_json: bool) -> Asked:
 
 def bind(name: str, verb: Callable[..., Any], asked: Asked) -> BoundArguments | None:
     """The verb's arguments; None when only help was asked for."""
-    hidden = "on_|output$" if name in PAGES else "on_"
+    hidden = "on_|output$" if name in WRITING else "on_"
     app = cyclopts.App(
         name=f"servemark {name}",
         help_format="plaintext",
@@ -80,7 +82,7 @@ def bind(name: str, verb: Callable[..., Any], asked: Asked) -> BoundArguments | 
         raise _input_error(error, app, asked.rest) from None
     if asked.require is not None:
         _check_require(asked.require, name, bound.arguments)
-    if name in PAGES and asked.output is not None:
+    if name in WRITING and asked.output is not None:
         bound.arguments["output"] = asked.output
     if name in KEEPS_RUNS:
         folder = bound.arguments.setdefault("runs", default_runs())
@@ -102,6 +104,8 @@ def _epilogue(name: str) -> str:
     lines = ["--json: one JSON object on stdout, all else on stderr."]
     if name == "plan":
         lines.append("-o FILE: write the plan, .json (later commands take it) or .md.")
+    elif name == "suite":
+        lines.append("-o FILE: with write, a new .jsonl file.")
     elif name in REPORTING:
         lines.append("-o FILE: write the report, .html or .md.")
     if name in GATED:
@@ -125,7 +129,7 @@ def _check_require(require: str, name: str, arguments: Mapping[str, Any]) -> Non
     """Refuse a load that the command will not play, before it starts."""
     if name not in GATED:
         raise InputError("--require", expected=f"one of the commands {', '.join(GATED)}", found=name)
-    if arguments.get("slo") is None:
+    if arguments.get("slo") is None and arguments.get("suite") is None:
         raise InputError("--require", expected="promises to hold, --slo ...", found="none")
     if arguments.get("users") is not None:
         numbers = [load_number(load) for load in parse_users(arguments["users"])]

@@ -16,7 +16,7 @@ class LiveLine:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status: Status | None = None
-        self._level: int | None = None
+        self._place: tuple[int, int | None] | None = None
 
     def __enter__(self) -> LiveLine:
         if self._console.is_terminal:
@@ -36,9 +36,15 @@ class LiveLine:
         """The level in progress."""
         if self._status is not None:
             self._status.update(describe(progress))
-        elif level != self._level:
-            self._console.print(f"measuring {load_label(progress.load)}", highlight=False)
-        self._level = level
+        elif (level, progress.block) != self._place:
+            self._console.print(f"measuring {_subject(progress)}", highlight=False)
+        self._place = level, progress.block
+
+
+def _subject(progress: Progress) -> str:
+    """`8 users`, and of an experiment `block 2 of 6, 8 users`."""
+    place = f"block {progress.block + 1} of {progress.blocks}, " if progress.block is not None else ""
+    return place + load_label(progress.load)
 
 
 def describe(progress: Progress) -> str:
@@ -50,6 +56,6 @@ def describe(progress: Progress) -> str:
     failed = f", {progress.failed} failed" if progress.failed else ""
     until = f" of {format_seconds(progress.duration_s)}" if progress.duration_s else ""
     return (
-        f"{load_label(progress.load)}: {progress.ended}{asked} ended{failed}, {progress.in_flight} in flight, "
+        f"{_subject(progress)}: {progress.ended}{asked} ended{failed}, {progress.in_flight} in flight, "
         f"{rate}, {format_seconds(progress.elapsed_s)}{until}"
     )

@@ -76,11 +76,11 @@ def _demo_code(result: Any, require: str | None) -> int:
     return 0 if all(run.provenance.finished for run in result.runs) else INTERRUPTED
 
 
-_RUN = Presenter(run_document, _show_run, _run_code, check_output, _write_run)
+RUN = Presenter(run_document, _show_run, _run_code, check_output, _write_run)
+"""Of a verb that answers with a run."""
 PRESENTERS = {
-    "predict": _RUN,
-    "simulate": _RUN,
-    "measure": _RUN,
+    "predict": RUN,
+    "simulate": RUN,
     "report": Presenter(_report_document, render_terminal, check_output=check_output),
     "demo": Presenter(_demo_document, _show_demo, _demo_code, check_output),
 }

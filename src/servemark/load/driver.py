@@ -41,6 +41,10 @@ class Extent(Record, frozen=True, kw_only=True):
     duration_s: float | None = None
     """From the start of the level, warm-up included: nothing is sent from then on."""
     grace_s: float | None = None
+    keep_up: bool = False
+    """After the last request of a level bounded by requests, fillers follow, flagged like the warm-up, until it
+    and all before it have ended: each sees the whole load. A closed loop goes round its plan for them; an open
+    one takes the rest of its plan."""
 
     @property
     def planned(self) -> int | None:
@@ -136,6 +140,7 @@ class _Level:
         self.records: list[RequestRecord] = []
         self.tasks: set[asyncio.Task[object]] = set()
         self.in_flight = self.measured_in_flight = self.peak_in_flight = self.cut = 0
+        self._measured_ended = 0
         self.start_s = clock.now_s()
         self._client, self._prepare, self._on_record = client, prepare, on_record
         self._started = self._failed = self._output_tokens = 0
@@ -148,7 +153,8 @@ class _Level:
         """Begin to send. The first request of every user is prepared before the level starts."""
         load = self.plan.load
         if isinstance(load, Users):
-            users = load.users if self._total is None else min(load.users, self._total)
+            bounded = self._total is not None and not self.extent.keep_up
+            users = min(load.users, self._total or 0) if bounded else load.users
             first = [self._prepared(number) for number in range(users)]
             self._started = users
             self._begin()
@@ -158,7 +164,7 @@ class _Level:
             planned = len(self.plan.requests)
             self._total = planned if self._total is None else min(self._total, planned)
             self._begin()
-            self._spawn(self._arrivals(self._total))
+            self._spawn(self._arrivals(planned if self.extent.keep_up else self._total))
 
     def _begin(self) -> None:
         self.start_s = self.clock.now_s()
@@ -184,7 +190,7 @@ class _Level:
     def _over(self, now_s: float) -> bool:
         """Nothing more is to be sent."""
         if self._total is not None and self._started >= self._total:
-            return True
+            return not self.extent.keep_up or self._measured_ended >= self._total - self.extent.warmup
         closed = isinstance(self.plan.load, Users)
         return closed and self._end_s is not None and now_s >= self._end_s
 
@@ -226,17 +232,21 @@ class _Level:
                 return
             prepared = self._prepared(number)
             await self.clock.sleep_until_s(scheduled_s)
+            if self._over(scheduled_s):
+                return
             self._started += 1
             self._spawn(self._send(prepared, scheduled_s))
 
     async def _send(self, prepared: Prepared, scheduled_s: float, user: int | None = None) -> Outcome:
-        warmup = prepared.index < self.extent.warmup
+        planned = self.extent.planned if self.extent.keep_up else None
+        warmup = prepared.index < self.extent.warmup or (planned is not None and prepared.index >= planned)
         self.in_flight += 1
         self.measured_in_flight += not warmup
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         record = await self._client.send(prepared, scheduled_s, user=user, warmup=warmup)
         self.in_flight -= 1
         self.measured_in_flight -= not warmup
+        self._measured_ended += not warmup
         self._output_tokens += record.output_tokens
         self._failed += record.outcome != "complete"
         self.records.append(record)

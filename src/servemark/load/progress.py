@@ -20,3 +20,6 @@ class Progress(Record, frozen=True, kw_only=True):
     requests: int | None
     """Requests of the level, warm-up included; None where it is bounded by time."""
     duration_s: float | None
+    block: int | None = None
+    """Of an experiment: the block in progress, from 0."""
+    blocks: int | None = None

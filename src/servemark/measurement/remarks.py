@@ -39,9 +39,10 @@ def driving_remarks(driven: DrivenLevel, plan: ArrivalPlan) -> tuple[str, ...]:
 
 
 def _ended_early(record: RequestRecord, plan: ArrivalPlan) -> bool:
+    if record.outcome != "complete" or record.item is not None:
+        return False
     asked = plan.request(record.index).output_tokens
-    complete = record.outcome == "complete" and record.item is None
-    return complete and record.finish_reason != "length" and record.output_tokens < asked
+    return record.finish_reason != "length" and record.output_tokens < asked
 
 
 def _together_remark(measured: Sequence[RequestRecord]) -> list[str]:

@@ -2,7 +2,10 @@
 
 `run.json` is the manifest: the Run without its raw rows. It is there from the start
 (`provenance.finished` false) and replaced atomically after each level and at the end. Raw rows stand in
-`requests.jsonl`, `steps.jsonl` and `gpu.jsonl`, append-only. A run killed at any moment can be read.
+`requests.jsonl`, `steps.jsonl`, `gpu.jsonl` and `engine.jsonl`, append-only, each with the index of its level;
+controls are counted on behind the levels. The questions of a suite stand in `items.jsonl`, what the checks said
+of each answer in `judgements.jsonl` (at the end: cross-talk is seen over all of them). A run killed at any moment
+can be read.
 """
 
 from __future__ import annotations
@@ -10,16 +13,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from servemark.domain.capacity import Capacity
+from servemark.domain.engine_sample import EngineSample
 from servemark.domain.record import Record
 from servemark.domain.run import RUN_SCHEMA, GpuSample, Level, RequestRecord, Run, StepRecord
 from servemark.domain.workload import Load
 from servemark.errors import StoreError
-from servemark.store.rows import REQUESTS, SAMPLES, STEPS, R, RowsFile, read_rows
+from servemark.store.items import read_items, write_items
+from servemark.store.rows import (
+    ENGINE,
+    JUDGEMENTS,
+    REQUESTS,
+    SAMPLES,
+    STEPS,
+    JudgedRequest,
+    R,
+    RowsFile,
+    read_rows,
+)
 
 MANIFEST = "run.json"
 LAST = "last"
@@ -58,28 +74,31 @@ class RunWriter:
         self.path = path
         self.problem = ""
         """Why the folder does not hold the whole run; empty while it does."""
-        self._run = replace(
-            run,
-            id=path.name,
-            levels=tuple(_bare(level) for level in run.levels),
-            provenance=replace(run.provenance, finished=False),
+        self._run = _manifest(
+            replace(run, id=path.name, provenance=replace(run.provenance, finished=False))
         )
-        self._requests = RowsFile(path / REQUESTS[0])
-        self._steps = RowsFile(path / STEPS[0])
-        self._samples = RowsFile(path / SAMPLES[0])
+        self._files = {
+            name: RowsFile(path / name) for name, _ in (REQUESTS, STEPS, SAMPLES, ENGINE, JUDGEMENTS)
+        }
+        if run.items:
+            write_items(path, run.items)
         self._replace_manifest()
 
     def request(self, level: int, record: RequestRecord) -> None:
         """Append one request of a level."""
-        self._append(self._requests, level, record)
+        self._append(REQUESTS[0], level, record)
 
     def step(self, level: int, record: StepRecord) -> None:
         """Append one stretch of steps of a level."""
-        self._append(self._steps, level, record)
+        self._append(STEPS[0], level, record)
 
     def sample(self, level: int, record: GpuSample) -> None:
         """Append one board sample of a level."""
-        self._append(self._samples, level, record)
+        self._append(SAMPLES[0], level, record)
+
+    def engine(self, level: int, record: EngineSample) -> None:
+        """Append what the engine said of itself during a level."""
+        self._append(ENGINE[0], level, record)
 
     def level(self, index: int, level: Level) -> None:
         """Put a level into the manifest: an `open_level` when it starts, its summary when it has ended."""
@@ -89,24 +108,28 @@ class RunWriter:
         self._write()
 
     def finish(self, run: Run) -> Path:
-        """Write the final manifest, whatever `run.provenance.finished` says; returns the folder."""
-        levels = tuple(_bare(level) for level in run.levels)
+        """Write judgements and the final manifest, whatever `run.provenance.finished` says; returns the folder."""
+        for index, level in enumerate((*run.levels, *run.controls)):
+            for each in level.requests:
+                if each.judgement is not None:
+                    judged = JudgedRequest(index=each.index, judgement=each.judgement)
+                    self._append(JUDGEMENTS[0], index, judged)
         notes = (*run.notes, self.problem) if self.problem else run.notes
-        self._run = replace(run, id=self.path.name, levels=levels, notes=notes)
+        self._run = _manifest(replace(run, id=self.path.name, notes=notes))
         self._write()
         self.close()
         return self.path
 
     def close(self) -> None:
         """Close the files; the manifest stays as it was last written."""
-        for each in (self._requests, self._steps, self._samples):
+        for each in self._files.values():
             each.close()
 
-    def _append(self, file: RowsFile, level: int, record: R) -> None:
+    def _append(self, name: str, level: int, record: R) -> None:
         """One row; none after the first that could not be written, since it may have left a torn line."""
         if not self.problem:
             try:
-                file.append(level, record)
+                self._files[name].append(level, record)
             except OSError as error:
                 self._give_up(error)
 
@@ -164,19 +187,30 @@ def load_run(root: Path, reference: str | int | Path, summarise: Summarise | Non
     """
     path = find_run(root, reference)
     run = _read_manifest(path)
-    requests, torn_requests = read_rows(path / REQUESTS[0], REQUESTS[1])
-    steps, torn_steps = read_rows(path / STEPS[0], STEPS[1])
-    samples, torn_samples = read_rows(path / SAMPLES[0], SAMPLES[1])
-    torn = ((REQUESTS, torn_requests), (STEPS, torn_steps), (SAMPLES, torn_samples))
-    notes = tuple(f"{name}: torn last line left out" for (name, _), is_torn in torn if is_torn)
-    levels: list[Level] = []
-    for index, level in enumerate(run.levels):
-        rows = tuple(requests[index]), tuple(steps[index]), tuple(samples[index])
-        if rows[0] and not level.outcomes and summarise is not None:
+    read: dict[str, tuple[dict[int, list[Any]], bool]] = {
+        REQUESTS[0]: read_rows(path / REQUESTS[0], REQUESTS[1]),
+        STEPS[0]: read_rows(path / STEPS[0], STEPS[1]),
+        SAMPLES[0]: read_rows(path / SAMPLES[0], SAMPLES[1]),
+        ENGINE[0]: read_rows(path / ENGINE[0], ENGINE[1]),
+        JUDGEMENTS[0]: read_rows(path / JUDGEMENTS[0], JUDGEMENTS[1]),
+    }
+    notes = tuple(f"{name}: torn last line left out" for name, (_, is_torn) in read.items() if is_torn)
+    rows = {name: found for name, (found, _) in read.items()}
+
+    def filled(index: int, level: Level) -> Level:
+        requests = _judged(rows[REQUESTS[0]][index], rows[JUDGEMENTS[0]][index])
+        steps, samples = tuple(rows[STEPS[0]][index]), tuple(rows[SAMPLES[0]][index])
+        if requests and not level.outcomes and summarise is not None:
             note = "interrupted: summarised from the rows written so far"
-            level = summarise(level.load, rows[0], rows[1], samples=rows[2], notes=(*level.notes, note))
-        levels.append(replace(level, requests=rows[0], steps=rows[1], samples=rows[2]))
-    return replace(run, id=path.name, levels=tuple(levels), notes=run.notes + notes)
+            level = summarise(level.load, requests, steps, samples=samples, notes=(*level.notes, note))
+        engine = tuple(rows[ENGINE[0]][index])
+        return replace(level, requests=requests, steps=steps, samples=samples, engine=engine)
+
+    levels = tuple(filled(index, level) for index, level in enumerate(run.levels))
+    controls = tuple(filled(index, level) for index, level in enumerate(run.controls, len(levels)))
+    return replace(
+        run, id=path.name, levels=levels, controls=controls, items=read_items(path), notes=run.notes + notes
+    )
 
 
 def list_runs(root: Path) -> tuple[RunEntry, ...]:
@@ -254,8 +288,24 @@ def _numbers(root: Path, *, named: bool = False) -> set[int]:
     return {int(head) for head, dash, _ in heads if head.isdecimal() and (dash or not named)}
 
 
+def _manifest(run: Run) -> Run:
+    """The run without its raw rows and its questions."""
+    levels, controls = (tuple(_bare(level) for level in part) for part in (run.levels, run.controls))
+    return replace(run, levels=levels, controls=controls, items=())
+
+
 def _bare(level: Level) -> Level:
-    return replace(level, requests=(), steps=(), samples=())
+    return replace(level, requests=(), steps=(), samples=(), engine=())
+
+
+def _judged(requests: list[RequestRecord], judged: list[JudgedRequest]) -> tuple[RequestRecord, ...]:
+    """The rows with what the checks said of them."""
+    if not judged:
+        return tuple(requests)
+    found = {each.index: each.judgement for each in judged}
+    return tuple(
+        replace(each, judgement=found[each.index]) if each.index in found else each for each in requests
+    )
 
 
 def _read_manifest(path: Path) -> Run:

@@ -10,11 +10,22 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from servemark.domain.engine_sample import EngineSample
+from servemark.domain.exchange import Judgement
 from servemark.domain.record import Record
 from servemark.domain.run import GpuSample, RequestRecord, StepRecord
 from servemark.errors import StoreError
 
-R = TypeVar("R", RequestRecord, StepRecord, GpuSample)
+
+class JudgedRequest(Record, frozen=True, kw_only=True):
+    """What the checks said of one request, once all of the run were known."""
+
+    index: int
+    """Of the request, inside its level."""
+    judgement: Judgement
+
+
+R = TypeVar("R", RequestRecord, StepRecord, GpuSample, EngineSample, JudgedRequest)
 
 
 class Row(Record, Generic[R], frozen=True, kw_only=True):
@@ -27,6 +38,8 @@ class Row(Record, Generic[R], frozen=True, kw_only=True):
 REQUESTS = ("requests.jsonl", RequestRecord)
 STEPS = ("steps.jsonl", StepRecord)
 SAMPLES = ("gpu.jsonl", GpuSample)
+ENGINE = ("engine.jsonl", EngineSample)
+JUDGEMENTS = ("judgements.jsonl", JudgedRequest)
 
 
 class RowsFile:
