@@ -35,14 +35,24 @@ def test_an_inconclusive_verdict_says_how_many_items_it_needs():
 
 
 def test_checks_that_found_nothing_are_named_with_their_number():
-    rates, differences = section_of(experiment()).tables[1:3]
-    assert [row[0].text for row in rates.rows] == ["wrong language"]
+    section = section_of(experiment())
     # five levels of 240 complete answers and one of 214
-    assert "Nothing found in 1,414 complete answers: system prompt leak." in rates.notes
+    assert section.text.endswith("Nothing found in 1,414 complete answers: system prompt leak.")
+    rates, differences = section.tables[1:3]
+    assert [row[0].text for row in rates.rows] == ["wrong language"]
     worst = differences.rows[0][-2]
     assert (worst.text, worst.mark) == ("+9.8", "breaks")
     assert worst.detail == "+5.2 to +14.4\n21 broke, 0 healed"
     assert differences.rows[0][1].mark is None
+
+
+def test_no_table_of_checks_where_none_found_anything():
+    run = experiment()
+    quiet = tuple(
+        replace(level, quality=replace(level.quality, rates=level.quality.rates[:1]))
+        for level in run.levels
+    )
+    assert len(section_of(replace(run, levels=quiet)).tables) == 2
 
 
 def test_controls_are_shown_first_and_second_time():
@@ -61,7 +71,7 @@ def test_p_values(value, text):
 
 def test_effects_carry_their_unit():
     failures, latency, quality = experiment().quality.families
-    assert effect_label(failures) == "+1.8 points per doubling"
+    assert effect_label(failures) == "+10.8 points"
     assert effect_label(latency) == "x 1.79 per doubling"
     assert effect_label(quality) == "+9.8 points"
     assert effect_label(replace(quality, effect=None)) == ABSENT

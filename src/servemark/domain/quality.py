@@ -102,7 +102,7 @@ class FamilyVerdict(Record, frozen=True, kw_only=True):
     p_value: float | None = None
     effect: float | None = None
     effect_unit: str = ""
-    """`ratio per doubling`, `points`, `factor per doubling`."""
+    """`points` (hundredths), `factor per doubling`."""
     effect_interval: Interval | None = None
     worst_load: Load | None = None
     """Where it is worst."""

@@ -55,7 +55,7 @@ def quality_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | 
         judged = judged_levels(run)
         if run.quality is None or not judged:
             continue
-        leads.append(_lead(run.quality, judged))
+        leads += [_lead(run.quality, judged), _clean_note(judged)]
         charts.append(outcome_chart(run, each, f"outcomes-{i}"))
         if (loss := loss_chart(run, each, f"loss-{i}")) is not None:
             charts.append(loss)
@@ -68,7 +68,7 @@ def quality_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | 
     return Section(
         key="quality",
         title="Answers under load",
-        text=" ".join(dict.fromkeys(leads)),
+        text=" ".join(filter(None, dict.fromkeys(leads))),
         charts=tuple(charts),
         tables=tuple(tables),
     )
@@ -128,14 +128,15 @@ def _effect_interval(verdict: FamilyVerdict) -> str:
         return ""
     if verdict.effect_unit.startswith("factor"):
         return f"{verdict.effect_interval[0]:.2f} to {verdict.effect_interval[1]:.2f}"
-    return interval_label(verdict.effect_interval)
+    low, high = verdict.effect_interval
+    return interval_label((low / 100, high / 100))
 
 
 def _effect(verdict: FamilyVerdict, value: float) -> str:
     unit = verdict.effect_unit
     if unit.startswith("factor"):
         return f"x {value:.2f} {unit.removeprefix('factor').strip()}".rstrip()
-    return f"{points_label(value)} {unit.removeprefix('ratio').removeprefix('points').strip()}".rstrip()
+    return f"{points_label(value / 100)} {unit.removeprefix('points').strip()}".rstrip()
 
 
 def p_label(value: float | None) -> str:
@@ -149,12 +150,11 @@ def check_tables(judged: Judged, series: Series) -> tuple[Table, ...]:
     """Every check that found something: its rate at each load, and the paired difference to alone."""
     names = list(dict.fromkeys(rate.check for _, quality in judged for rate in quality.rates))
     found = [name for name in names if any(_rate(quality, name).failed for _, quality in judged)]
-    clean = [_words(name) for name in names if name not in found]
-    answers = sum(quality.complete for _, quality in judged)
-    notes = [f"Nothing found in {answers:,} complete answers: {and_list(clean)}."] if clean else []
+    lead = f"{series.glyph} {series.label}"
+    if not found:
+        return ()
     loads = [load_label(level.load) for level, _ in judged]
     head = Column(label="check", numeric=False)
-    lead = f"{series.glyph} {series.label}"
     rates = Table(
         title=f"{lead}: what the checks found, as a share of complete answers",
         columns=(head, *(Column(label=label) for label in loads)),
@@ -162,10 +162,10 @@ def check_tables(judged: Judged, series: Series) -> tuple[Table, ...]:
             (Cell(text=_words(name)), *(_rate_cell(_rate(quality, name)) for _, quality in judged))
             for name in found
         ),
-        notes=("Below a rate: its 95 % interval.", *notes),
+        notes=("Below a rate: its 95 % interval.",),
         colour=series.colour,
     )
-    if not found or len(judged) < 2:
+    if len(judged) < 2:
         return (rates,)
     differences = Table(
         title=f"{lead}: paired difference to {loads[0]}, in points",
@@ -185,6 +185,16 @@ def check_tables(judged: Judged, series: Series) -> tuple[Table, ...]:
         colour=series.colour,
     )
     return rates, differences
+
+
+def _clean_note(judged: Judged) -> str:
+    """The checks that found nothing, and in how many answers."""
+    names = dict.fromkeys(rate.check for _, quality in judged for rate in quality.rates)
+    clean = [
+        _words(name) for name in names if not any(_rate(quality, name).failed for _, quality in judged)
+    ]
+    answers = sum(quality.complete for _, quality in judged)
+    return f"Nothing found in {answers:,} complete answers: {and_list(clean)}." if clean else ""
 
 
 def _words(name: str) -> str:
