@@ -54,19 +54,27 @@ def deal_orders(count: int, rng: random.Random) -> list[list[int]]:
     return orders
 
 
-def as_item(question: dict, order: list[int], asked: str, reply: str) -> dict:
+def as_item(
+    question: dict,
+    order: list[int],
+    asked: str,
+    reply: str,
+    *,
+    system: dict = SYSTEM,
+    answer: dict = ANSWER,
+) -> dict:
     options = question[f"options_{asked}"]
-    choices = [f"{letter}) {options[i]}" for letter, i in zip(LETTERS, order, strict=True)]
+    choices = [f"{letter}) {options[i]}" for letter, i in zip(LETTERS, order, strict=False)]
     key = LETTERS[order.index(0)]
     return {
         "id": f"{question['id']}-{asked}-{reply}",
         "messages": [
-            {"role": "system", "content": SYSTEM[reply]},
+            {"role": "system", "content": system[reply]},
             {"role": "user", "content": "\n".join([question[asked], *choices])},
         ],
         "key": key,
         "expected_language": reply,
-        "answer": ANSWER[reply].format(reason=question[f"reason_{reply}"], key=key),
+        "answer": answer[reply].format(reason=question[f"reason_{reply}"], key=key),
         "tags": [question["topic"], f"asked-in-{asked}"],
     }
 

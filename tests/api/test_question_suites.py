@@ -11,7 +11,7 @@ from servemark.errors import InputError, UnknownName
 def test_the_list_has_every_shipped_suite_with_its_figures():
     found = suite()
     assert {each.key: each.items for each in found.entries} == {
-        "exam": 240, "needles": 120, "memory": 120, "tasks": 120, "tiny": 400,
+        "exam": 240, "needles": 120, "memory": 120, "tasks": 120, "tiny": 400, "tiny-short": 64,
     }  # fmt: skip
     exam = found.entries[0]
     assert (exam.languages, exam.formats, exam.answered) == ({"en": 120, "ms": 120}, {"choice": 240}, 240)
@@ -43,7 +43,7 @@ def test_what_is_refused(arguments, options, path):
     assert caught.value.path == path
 
 
-@pytest.mark.parametrize("key", ["exam", "tiny"])
+@pytest.mark.parametrize("key", ["exam", "tiny", "tiny-short"])
 def test_what_ships_is_in_order(key):
     found = suite("check", key)
     assert (found.problems, found.notes) == ((), ())

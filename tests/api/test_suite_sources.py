@@ -6,11 +6,14 @@ from servemark.errors import InputError, UnknownName
 from servemark.quality.suites import find_suite
 
 
-def test_the_tiny_bank_is_a_suite_without_codes():
-    suite = named_suite("Tiny")
-    assert (suite.key, suite.nonce, suite.canary, suite.max_tokens) == ("tiny", False, False, 64)
-    assert [item.id for item in suite.items] == [item.id for item in tiny.bank()]
-    assert [item.messages for item in suite.items] == [item.messages for item in tiny.bank()]
+@pytest.mark.parametrize(
+    ("name", "key", "bank"), [("Tiny", "tiny", tiny.bank), ("tiny_short", "tiny-short", tiny.short_bank)]
+)
+def test_the_banks_of_the_tiny_model_are_suites_without_codes(name, key, bank):
+    suite = named_suite(name)
+    assert (suite.key, suite.nonce, suite.canary, suite.max_tokens) == (key, False, False, 64)
+    assert [item.id for item in suite.items] == [item.id for item in bank()]
+    assert [item.messages for item in suite.items] == [item.messages for item in bank()]
     for item in suite.items:
         assert item.format == "choice"
         assert item.key in item.options

@@ -47,6 +47,20 @@ def post(engine, item, **more):
         connection.close()
 
 
+def usage(engine, item):
+    """The engine's own count of tokens of one exchange."""
+    messages = [{"role": m.role, "content": m.content} for m in item.messages]
+    body = {"messages": messages, "max_tokens": tiny.LONGEST_ANSWER_TOKENS, "temperature": 0}
+    address = urlsplit(engine.base_url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    try:
+        json_type = {"Content-Type": "application/json"}
+        connection.request("POST", f"{address.path}/chat/completions", json.dumps(body), json_type)
+        return json.load(connection.getresponse())["usage"]
+    finally:
+        connection.close()
+
+
 def read_stream(response):
     text, finish = "", None
     for line in response:
@@ -74,13 +88,21 @@ def comes_true(condition, limit_s=10.0):
 
 
 @needs_engine
-def test_served_alone_every_answer_of_the_bank_is_right_word_for_word(engine):
+def test_served_alone_every_answer_of_both_banks_is_right_word_for_word(engine):
     wrong = []
-    for item in tiny.bank():
+    for item in (*tiny.bank(), *tiny.short_bank()):
         text, finish = post(engine, item)
         if (text, finish) != (item.answer, "stop"):
             wrong.append((item.id, text, finish))
     assert wrong == []
+
+
+@needs_engine
+def test_items_of_the_short_bank_take_76_to_84_tokens_each(engine):
+    """So 6 x 84 = 504 fit into a pool of 512, and 8 x 76 = 608 do not; 512 / 82 = 6.2 users."""
+    taken = [usage(engine, item)["total_tokens"] for item in tiny.short_bank()]
+    assert min(taken) >= 76 and max(taken) <= 84
+    assert int(512 * len(taken) / sum(taken)) == 6
 
 
 @needs_engine

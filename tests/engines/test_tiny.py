@@ -1,4 +1,4 @@
-"""The shipped model and its bank, read without any engine."""
+"""The shipped model and its banks, read without any engine."""
 
 import json
 import math
@@ -9,6 +9,8 @@ from collections import Counter
 from servemark.engines import tiny
 
 QUESTIONS = 100
+SHORT = 16
+"""Items of the short bank for each pair of languages."""
 
 
 def tensors():
@@ -58,6 +60,30 @@ def test_answers_give_a_reason_and_then_the_letter():
         assert f"\n{item.key}) " in item.messages[1].content, item.id
 
 
+def test_the_short_bank_mixes_the_languages_item_by_item():
+    short = tiny.short_bank()
+    assert len({item.id for item in short}) == len(short) == 4 * SHORT
+    for start in range(0, len(short), 4):
+        pairs = {(item.tags[1], item.expected_language) for item in short[start : start + 4]}
+        assert len(pairs) == 4
+    assert [item.expected_language for item in short[:6]] == ["en", "ms", "en", "ms", "en", "ms"]
+
+
+def test_the_short_bank_has_prompts_of_its_own():
+    prompts = [item.messages for item in (*tiny.bank(), *tiny.short_bank())]
+    assert len(set(prompts)) == len(prompts) == 4 * (QUESTIONS + SHORT)
+
+
+def test_answers_of_the_short_bank_give_the_reason_and_then_the_letter():
+    shape = {"en": r"[^\n]+\.\nAnswer: {}", "ms": r"[^\n]+\.\nJawapan: {}"}
+    reasons = {item.answer.split("\n")[0].partition(": ")[2] for item in tiny.bank()}
+    for item in tiny.short_bank():
+        assert re.fullmatch(shape[item.expected_language].format(item.key), item.answer), item.id
+        assert item.answer.split("\n")[0] in reasons, item.id
+        assert 2 <= item.messages[1].content.count(") ") <= 4, item.id
+        assert f"\n{item.key}) " in item.messages[1].content, item.id
+
+
 def test_parameter_count_of_the_weights_equals_the_card():
     count = sum(math.prod(entry["shape"]) for entry in tensors().values())
     card = (tiny.folder() / "MODEL_CARD.md").read_text(encoding="utf-8")
@@ -76,6 +102,7 @@ def test_the_folder_is_small_and_complete():
         "model.safetensors",
         "tiny.gguf",
         "bank.jsonl",
+        "short.jsonl",
         "MODEL_CARD.md",
     }
     assert tiny.gguf_path().parent == tiny.folder()

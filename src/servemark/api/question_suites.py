@@ -6,14 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from servemark.api.suite_sources import TINY, named_suite
+from servemark.api.suite_sources import SHIPPED, is_shipped, named_suite
 from servemark.domain.exchange import Item, Suite
 from servemark.domain.record import Record
-from servemark.errors import InputError, UnknownName, fold_name
+from servemark.errors import InputError, UnknownName
 from servemark.quality.item_faults import SuiteProblem, item_problems
 from servemark.quality.model_answers import answer_problems
 from servemark.quality.suite_files import SuiteHead, SuiteLine, read_suite_file
-from servemark.quality.suites import KEYS, suite_text
+from servemark.quality.suites import suite_text
 
 Action = Literal["list", "show", "check", "write"]
 ACTIONS: tuple[Action, ...] = Action.__args__  # pyright: ignore[reportAttributeAccessIssue]
@@ -63,7 +63,8 @@ def suite(
 
     Args:
         action: list, show, check or write.
-        reference: exam, needles, memory, tasks, tiny, or a JSONL file or folder; see docs/suites.md.
+        reference: exam, needles, memory, tasks, tiny, tiny-short, or a JSONL file or folder; see
+            docs/suites.md.
         item: with show: only this item, in full.
         seed: of the generated suites.
         output: with write: a new .jsonl file; without, it goes to standard output.
@@ -81,12 +82,10 @@ def suite(
         if reference is not None:
             raise InputError("arguments", expected="nothing more", found=reference)
         return SuiteView(
-            action="list", entries=tuple(entry_of(named_suite(key, seed=seed)) for key in (*KEYS, TINY))
+            action="list", entries=tuple(entry_of(named_suite(key, seed=seed)) for key in SHIPPED)
         )
     if reference is None:
-        raise InputError(
-            "reference", expected=f"one of {', '.join((*KEYS, TINY))} or a file", found="nothing"
-        )
+        raise InputError("reference", expected=f"one of {', '.join(SHIPPED)} or a file", found="nothing")
     if action == "check":
         return _checked(reference, seed)
     found = named_suite(reference, seed=seed)
@@ -152,7 +151,7 @@ def write_suite(suite: Suite, path: Path) -> None:
 def _checked(reference: str, seed: int) -> SuiteView:
     """Every line held against the form of an item, and its answer against the checks."""
     path = Path(reference)
-    if fold_name(reference) in (*KEYS, TINY) or not path.exists():
+    if is_shipped(reference) or not path.exists():
         found = named_suite(reference, seed=seed)
         lines = tuple(SuiteLine(where=each.id, item=each) for each in found.items)
         problems = [problem for line in lines for problem in item_problems(line.item, line.where)]

@@ -1,6 +1,6 @@
-"""The tiny model that ships with Servemark, and the bank of questions it knows by heart.
+"""The tiny model that ships with Servemark, and the two banks of questions it knows by heart.
 
-It answers every question of the bank right, in the language its system prompt asks for, when it is served
+It answers every question of both right, in the language its system prompt asks for, when it is served
 alone. So whatever goes wrong under load was done by the serving, not by the model.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 from servemark.domain.exchange import Item
 
 LONGEST_ANSWER_TOKENS = 64
-"""Ask for at least this many tokens: no answer of the bank is longer."""
+"""Ask for at least this many tokens: no answer of either bank is longer."""
 
 
 def folder() -> Path:
@@ -28,7 +28,16 @@ def gguf_path() -> Path:
 
 
 def bank() -> list[Item]:
-    """All questions with the answers the model gives; any front part mixes languages and topics evenly."""
-    lines = (folder() / "bank.jsonl").read_text(encoding="utf-8").splitlines()
+    """All exam questions with the answers the model gives; any front part mixes languages and topics evenly."""
+    return _items("bank.jsonl")
+
+
+def short_bank() -> list[Item]:
+    """Items that take 76 to 84 tokens each, prompt, answer and end together: a KV pool can be counted in them."""
+    return _items("short.jsonl")
+
+
+def _items(name: str) -> list[Item]:
+    lines = (folder() / name).read_text(encoding="utf-8").splitlines()
     decode = msgspec.json.Decoder(Item).decode
     return [decode(line) for line in lines]
