@@ -163,7 +163,7 @@ async def test_what_is_no_url_is_refused_before_anything_is_sent(url):
 
 
 async def test_credentials_in_the_url_of_the_metrics_are_refused_and_not_quoted():
-    with pytest.raises(EndpointError, match="without credentials, found one with") as refusal:
+    with pytest.raises(EndpointError, match="without credentials or query, found one with") as refusal:
         await find_engine("http://127.0.0.1:9/v1", metrics_url="http://me:hidden@127.0.0.1:9/metrics")
     assert "hidden" not in str(refusal.value)
 
@@ -221,10 +221,14 @@ async def samples_under_load(engine, source, *, users):
                 prepared = prepare_chat(planned, item.messages, model=engine.model_name, seed=0)
                 assert (await client.send(prepared, clock.now_s())).outcome == "complete"
 
-        working = asyncio.gather(*(user(number) for number in range(users)))
-        while not working.done():
-            samples.append(await scrape(session, source, clock.now_s))
-        await working
+        # a busy machine may keep the users apart: again until one sample has met them all
+        for _ in range(5):
+            working = asyncio.gather(*(user(number) for number in range(users)))
+            while not working.done():
+                samples.append(await scrape(session, source, clock.now_s))
+            await working
+            if max(sample.running for sample in samples) == users:
+                break
         samples.append(await scrape(session, source, clock.now_s))
     assert [sample.at_s for sample in samples] == sorted(sample.at_s for sample in samples)
     return samples

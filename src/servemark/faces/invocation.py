@@ -26,7 +26,7 @@ PAGES = ("report", "demo")
 WRITING = (*PAGES, "suite")
 """Verbs that write their file themselves."""
 REPORTING = (*GATED, *PAGES)
-KEEPS_RUNS = (*REPORTING, "runs", "calibrate")
+KEEPS_RUNS = (*REPORTING, "runs", "calibrate", "explain", "check")
 
 
 class Asked(NamedTuple):
