@@ -28,6 +28,13 @@ def test_the_defaults():
     assert experiment.controls and build(None) is None
 
 
+def test_the_margin_is_what_is_promised_of_the_loss_unless_given():
+    promised = parse_slos("quality_loss=5%")
+    assert build(OWN, slos=promised).margin_ratio == 0.05
+    assert build(OWN, slos=promised, margin="2%").margin_ratio == 0.02
+    assert build(OWN, slos=parse_slos("failures=2%")).margin_ratio == 0.03
+
+
 def test_the_bank_of_the_model_that_ships_goes_without_codes():
     suite = build("tiny").suite
     assert (suite.key, suite.nonce, suite.canary, len(suite.items)) == ("tiny", False, False, 400)
@@ -63,7 +70,7 @@ def test_a_suite_promises_few_failures_and_no_loss():
     assert [(slo.name, slo.limit) for slo in slos] == [
         ("ttft_p95", 2.0), ("failures", 0.01), ("quality_loss", 0.02),
     ]  # fmt: skip
-    assert note == "promised besides, as a suite is asked: failures=1%,quality_loss=2%"
+    assert note == "promised besides, as a suite is asked: failures ≤ 1 %, quality loss ≤ 2 %"
     slos, notes = promises(parse_slos("failures=5%,quality_loss=1%,accuracy=90%,useful=100%"), build(OWN))
     assert [slo.limit for slo in slos] == [0.05, 0.01, 0.9, 1.0] and notes == ()
 

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from servemark.api.explaining import explain
 from servemark.api.simulated import simulate
@@ -18,6 +19,15 @@ def test_a_stored_run_and_the_run_itself_come_to_the_same(kept, tmp_path):
     (given,) = explain(kept)
     assert stored == given and stored.source == kept.id
     assert [each.key for each in stored.findings] == ["queueing_behind_slots"]
+
+
+def test_a_run_that_a_full_disk_cut_short_keeps_what_was_found(kept, tmp_path):
+    """Half of its rows are gone: what is counted in them is no share of all that was sent."""
+    rows = kept.levels[1].requests
+    torn = replace(
+        kept, levels=(kept.levels[0], replace(kept.levels[1], requests=rows[: len(rows) // 2])), findings=()
+    )
+    assert explain(torn)[0].findings == () != explain(kept)[0].findings
 
 
 def test_several_are_explained_in_their_order(kept, tmp_path):

@@ -156,7 +156,9 @@ async def test_an_unknown_server_stays_unknown(routes, problem):
             await find_engine(f"{root}/v1", metrics_url=f"{root}/metrics")
 
 
-@pytest.mark.parametrize("url", ["localhost:8002/metrics", "", "ftp://host/metrics", "http:///metrics"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8002/metrics", "", "ftp://host/metrics", "http:///metrics", "http://h:99999/m"]
+)
 async def test_what_is_no_url_is_refused_before_anything_is_sent(url):
     with pytest.raises(EndpointError, match=r"metrics: expected the URL .* such as http://127"):
         await find_engine("http://127.0.0.1:9/v1", metrics_url=url)

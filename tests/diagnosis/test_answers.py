@@ -45,6 +45,34 @@ def test_only_under_load_and_beyond_chance(key, check):
     assert len(seen.excerpts) == 3 and seen.excerpts[0].item == "item-0"
 
 
+def test_a_check_that_applies_to_other_answers_under_load():
+    """12 of 40 against 0 of 40 lie apart (Wilson: from 18 %, up to 9 %), though no pair tells."""
+    whole = alter(clean_run(), 32, lambda r: defect(r, "self_contradiction"), range(12))
+    seen = RULES["answer_contradicts_reasoning"](whole)
+    assert "12 of 40 at 32 users, 0 of 40 alone; load has a part in it" in seen.claim
+
+
+def test_what_crossed_over_is_not_the_models_language():
+    def crossed(record):
+        judgement = defect(defect(record, "cross_talk"), "wrong_language").judgement
+        both = (*defect(record, "cross_talk").judgement.findings, *judgement.findings)
+        return replace(record, judgement=replace(judgement, findings=tuple(dict.fromkeys(both))))
+
+    whole = alter(clean_run(), 32, crossed, range(12))
+    assert RULES["wrong_language"](whole) is None and RULES["cross_talk"](whole) is not None
+
+
+def test_as_wrong_alone_as_under_load_is_said():
+    """10 of 40 wrong everywhere: no loss, and yet a quarter of the answers is of no use."""
+    seen = RULES["wrong_alone"](everywhere("wrong_answer"))
+    assert seen.claim.startswith("10 of 40 answers are wrong at one user already") and seen.weight == 0.0
+    assert [each.level for each in seen.evidence] == [0, 2]
+    # two slips are none, and what load makes wrong is another row
+    assert RULES["wrong_alone"](everywhere("wrong_answer", 2)) is None
+    whole = alter(clean_run(), 32, lambda r: defect(r, "wrong_answer"), range(12))
+    assert RULES["wrong_alone"](whole) is None
+
+
 def test_two_of_forty_under_load_do_not_tell():
     seen = RULES["wrong_language"](alter(clean_run(), 32, lambda r: defect(r, "wrong_language"), range(2)))
     assert "cannot be said" in seen.claim and "--power" in seen.next_step

@@ -53,6 +53,16 @@ def test_the_window_before_the_cap():
     assert answer_cap_too_small(whole) is None and context_divided_among_slots(whole) is None
 
 
+def test_a_window_that_the_same_items_alone_do_not_reach_is_a_shared_one():
+    """Alone each item comes to its own end after 21 tokens; with 32 users ten end by length after 12."""
+    early = alter(
+        clean_run(), 32, lambda r: cut(r, "finish reason length after 12 of 400 tokens", 12), range(10)
+    )
+    seen = context_window_full(early)
+    assert "a room that requests share, not the window of one" in seen.claim and seen.confidence == "likely"
+    assert "10 of these items come to their own end" in seen.claim and seen.excerpts[0].item == "item-0"
+
+
 def test_a_slots_share_of_the_context():
     # 60 + 196 = 256: just what a slot has
     whole = everywhere(at_window, facts=SLOTS)

@@ -8,13 +8,26 @@ from scipy.stats import binomtest
 from servemark.diagnosis.causes import diagnose
 from servemark.diagnosis.corruption import Loss, engine_corruption, paired_loss
 from servemark.domain.engine_sample import EngineFacts
+from servemark.domain.quality import Control, FamilyVerdict, QualityVerdict
+from servemark.domain.workload import Users
 
 WORDS = "Quality degradation under load"
 
 
-def broken_at(users, n=8, check="gibberish", p_value=0.004, floor=0.0, **fields):
+def experiment(noise=0.0, word="harmed"):
+    """The highest load twice, and the verdict on quality."""
+    control = Control(
+        kind="noise", load=Users(users=32), pairs=40, changed_text=0, broke=0, healed=0, difference=noise
+    )
+    family = FamilyVerdict(family="quality", word=word, sentence="", test="")
+    controls = () if noise is None else (control,)
+    return QualityVerdict(suite="exam", items=40, blocks=6, families=(family,), controls=controls)
+
+
+def broken_at(users, n=8, check="gibberish", p_value=0.004, noise=0.0, word="harmed", **fields):
     whole = alter(clean_run(), users, lambda r: defect(r, check, text="B B B B", **fields), range(n))
-    return on_level(whole, users, quality=level_quality(broke=n, p_value=p_value, floor=floor))
+    whole = replace(whole, quality=experiment(noise, word))
+    return on_level(whole, users, quality=level_quality(broke=n, p_value=p_value, floor=0.9))
 
 
 def said(run):
@@ -66,6 +79,14 @@ def test_a_prompt_that_was_not_counted_withholds_the_words():
     assert seen.confidence == "possible" and WORDS not in seen.claim and "include_usage" in seen.next_step
 
 
+def test_answers_that_do_not_know_their_prompt_withhold_the_words():
+    """The server counts every token, and yet some ask for the passage: prompts may be cut behind its count."""
+    whole = alter(broken_at(32), 32, lambda r: defect(r, "lost_context"), range(20, 23))
+    seen = engine_corruption(whole)
+    assert WORDS not in seen.claim and seen.claim.endswith("why is open.") and seen.confidence == "possible"
+    assert "why 3 answers do not know their prompt" in seen.next_step
+
+
 def test_a_slot_that_was_outgrown_is_another_row():
     whole = broken_at(32, output_tokens=300)
     facts = EngineFacts(slots=8, context_tokens_per_slot=256, shared_pool=False)
@@ -74,12 +95,20 @@ def test_a_slot_that_was_outgrown_is_another_row():
 
 
 def test_noise_as_large_as_the_loss_is_no_degradation():
-    assert engine_corruption(broken_at(32, floor=0.2)) is None
-    assert engine_corruption(broken_at(32, floor=0.19)) is not None
+    """Net loss against net difference: that 90 % of the items flip between two runs says nothing of it."""
+    assert engine_corruption(broken_at(32, noise=-0.2)) is None
+    assert engine_corruption(broken_at(32, noise=0.19)) is not None
+
+
+def test_what_the_verdict_leaves_open_is_not_called_degradation():
+    """McNemar by itself takes requests as independent; the verdict knows blocks and trend."""
+    assert engine_corruption(broken_at(32, word="inconclusive")) is None and not said(
+        broken_at(32, word="slower")
+    )
 
 
 def test_without_an_aa_control_the_words_are_withheld():
-    seen = engine_corruption(broken_at(32, floor=None))
+    seen = engine_corruption(broken_at(32, noise=None))
     assert WORDS not in seen.claim and seen.next_step.startswith("Measure the highest load twice first")
 
 

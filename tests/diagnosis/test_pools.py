@@ -99,6 +99,30 @@ def test_a_stream_that_ends_without_a_word_is_not_put_down_to_the_pool():
     assert (seen.confidence, seen.weight) == ("possible", 3 / 40)
 
 
+def test_a_connection_that_ends_in_mid_answer_broke_off_too():
+    def dropped(record):
+        took_s = 0.5 + 0.1 * record.index
+        return failing(record, "transport", "ClientPayloadError", 200, took_s=took_s, text_chunks=6)
+
+    seen = streams_broken_off(alter(clean_run(), 32, dropped, range(8)))
+    assert "8 of 40 at 32 users; what ends them is not said" in seen.claim
+    assert seen.evidence[0].text == "at 32 users: 8 times: ClientPayloadError"
+
+
+def test_an_error_that_is_named_is_said():
+    whole = alter(clean_run(), 32, lambda r: broken(r, "error event: the worker died"), range(8))
+    seen = streams_broken_off(whole)
+    assert "an error that the stream names ends them" in seen.claim and seen.confidence == "likely"
+
+
+def test_streams_that_a_time_limit_ends_are_that_row():
+    def given_up(record):
+        return failing(record, "transport", "ClientPayloadError", 200, took_s=30.0, text_chunks=6)
+
+    whole = alter(clean_run(), 32, given_up, range(20))
+    assert streams_broken_off(whole) is None and diagnose(whole)[0].key == "timeout_while_queued"
+
+
 def test_a_200_without_a_word_did_not_break_off():
     whole = alter(clean_run(), 32, lambda r: failing(r, "broken", "200 without text", 200), range(5))
     assert streams_broken_off(whole) is None

@@ -33,11 +33,13 @@ def test_the_difference_is_newcombes(n, m, data):
 
 
 def test_how_many_requests_tell_75_from_80():
-    needed = requests_to_tell(0.75, 0.80)
-    assert needed is not None and told_apart(0.75, 0.80, [(needed, needed)]) == (needed, needed)
-    # z^2 (p q + p' q') / d^2 = 3.84 x 0.3475 / 0.0025 = 534, less the rounding of small counts
-    assert 450 < needed < 560
-    assert requests_to_tell(0.5, 0.5, most=200) is None
+    # (1.96 sqrt(2 x 0.775 x 0.225) + 0.8416 sqrt(0.1875 + 0.16))^2 / 0.05^2 = (1.1575 + 0.4961)^2 / 0.0025
+    assert requests_to_tell(0.75, 0.80) == requests_to_tell(0.80, 0.75) == 1094
+    # rates that come out just so are told apart from half as many on
+    assert (
+        told_apart(0.75, 0.80, [(547, 547)]) == (547, 547) and told_apart(0.75, 0.80, [(480, 480)]) is None
+    )
+    assert requests_to_tell(0.5, 0.5) is None
 
 
 def test_none_of_twenty_still_allows_one_in_seven():

@@ -77,7 +77,7 @@ def test_contradictions_of_teaching_answers_are_the_designs(found):
 
 
 def test_malay_is_not_on_the_model_card(found):
-    assert found["wrong_language"].confidence == "possible" and "ms" in found["wrong_language"].claim
+    assert found["wrong_language"].confidence == "possible" and "Malay" in found["wrong_language"].claim
 
 
 def test_the_measurement_that_decides_is_a_command(stress_test):

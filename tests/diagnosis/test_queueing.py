@@ -4,6 +4,7 @@ from msgspec.structs import replace
 from servemark.api.simulated import simulate
 from servemark.diagnosis.causes import diagnose
 from servemark.diagnosis.queueing import (
+    gap_key,
     queueing_behind_slots,
     running_flat_at,
     slowed,
@@ -23,7 +24,9 @@ def loaded(ttft_s, e2e_s, engine=(), facts=None, **fields):
     return run(low, high, facts=facts, **fields)
 
 
-QUEUE = samples(32, running=8, waiting=24)
+QUEUE = tuple(
+    replace(each, queue_s=(3.0 * k, k + 1)) for k, each in enumerate(samples(32, running=8, waiting=24))
+)
 
 
 def test_eight_run_and_the_others_wait():
@@ -46,6 +49,36 @@ def test_the_number_that_runs_must_be_flat():
     assert running_flat_at(clean_run().levels[2]) is None
 
 
+def test_those_that_came_in_together_wait_for_a_moment():
+    """At the start of a visit one runs and fifteen wait; a little later all run."""
+    start = [replace(each, running=1, waiting=15) for each in QUEUE[:4]]
+    later = [replace(each, running=16, waiting=0) for each in QUEUE[4:]]
+    assert running_flat_at(loaded(3.1, 4.0, (*start, *later)).levels[1]) is None
+
+
+def test_a_queue_behind_one_slot_would_take_as_many_rounds():
+    """One ran while 31 waited, in every sample; but 32 rounds would take 32 times as long, not 4."""
+    one = tuple(replace(each, running=1, waiting=31) for each in QUEUE)
+    assert queueing_behind_slots(loaded(3.1, 4.0, one)) is None
+    assert "behind 1 slot:" in queueing_behind_slots(loaded(31.0, 32.0, one)).claim
+
+
+def test_the_engines_own_clock_says_that_nobody_waited():
+    # 1 ms in the queue on average, of 4 s
+    short = tuple(replace(each, queue_s=(0.001 * k, k + 1)) for k, each in enumerate(QUEUE))
+    assert queueing_behind_slots(loaded(3.1, 4.0, short)) is None
+
+
+def test_gaps_that_were_read_together_are_told_by_tpot():
+    whole = loaded(0.8, 1.7)
+    torn = whole.levels[1].metrics["itl_s"]
+    metrics = whole.levels[1].metrics | {"itl_s": replace(torn, p50=0.0, together_ratio=0.6)}
+    torn_run = replace(whole, levels=(whole.levels[0], replace(whole.levels[1], metrics=metrics)))
+    assert gap_key(whole, 1) == "itl_s" and gap_key(torn_run, 1) == "tpot_s"
+    # the first token comes 8 times later, and each token as fast as before
+    assert "TPOT p50 45.0 ms to 45.0 ms" in waiting_for_first_token(torn_run).evidence[0].text
+
+
 def test_a_full_pool_is_another_row():
     full = tuple(replace(each, kv_used_ratio=1.0) for each in QUEUE)
     assert queueing_behind_slots(loaded(3.1, 4.0, full)) is None
@@ -61,7 +94,7 @@ def test_without_metrics_the_latency_fits_slots_and_no_more_is_said():
 
 
 def test_first_tokens_late_and_gaps_unchanged():
-    moving = tuple(replace(each, running=4 + 4 * k) for k, each in enumerate(QUEUE))
+    moving = tuple(replace(each, running=4 + 4 * k) for k, each in enumerate(samples(32, waiting=24)))
     seen = waiting_for_first_token(loaded(3.1, 4.0, moving))
     assert "31.0 times later at 32 users" in seen.claim and "wait for prompts before them" in seen.claim
     assert seen.confidence == "likely"

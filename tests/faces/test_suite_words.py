@@ -10,10 +10,17 @@ DOCS = Path(__file__).parents[2] / "docs" / "suites.md"
 def test_the_list(servemark):
     ran = servemark("suite")
     assert ran.code == 0
-    assert all(key in ran.out for key in ("exam", "needles", "memory", "tasks", "tiny"))
+    assert all(key in ran.out for key in ("exam", "needles", "memory", "tasks", "tiny", "tiny-short"))
     document = servemark("suite list --json").document
     assert document["schema"] == "servemark.suite/1"
-    assert [each["key"] for each in document["suites"]] == ["exam", "needles", "memory", "tasks", "tiny"]
+    assert [each["key"] for each in document["suites"]] == [
+        "exam",
+        "needles",
+        "memory",
+        "tasks",
+        "tiny",
+        "tiny-short",
+    ]
     assert document["items"] == []
 
 

@@ -14,6 +14,14 @@ def test_nearest_rank_p99():
     assert p99([float(n) for n in range(1, 102)]) == 100.0
 
 
+def test_how_late_a_stamp_is_on_average():
+    """In 100 ticks of 5 ms one stall of 0.5 s: half of a second is stall, and of that a stamp waits for the half."""
+    gauge = LoopGauge()
+    gauge._late_s.extend([0.0] * 99 + [0.5])
+    assert gauge.mean_s == pytest.approx(0.5**2 / 2 / (100 * 0.005 + 0.5))
+    assert LoopGauge().mean_s == 0.0
+
+
 async def test_the_loop_gauge_sees_a_loop_that_is_held_up():
     """30 ms of holding up in every 35 ms: the timer wakes up to 30 ms late."""
     gauge = LoopGauge()

@@ -17,7 +17,7 @@ from servemark.api.suite_sources import named_suite
 from servemark.domain.exchange import Item, Message, Suite
 from servemark.domain.workload import Rate, Replay, Slo, Users, Workload
 from servemark.engines import llamacpp, tiny
-from servemark.errors import InputError
+from servemark.errors import EndpointError, InputError
 from servemark.measurement.experiment import Experiment
 from servemark.measurement.session import measure_endpoint
 from servemark.reports.sections import compose
@@ -68,6 +68,7 @@ async def test_the_same_items_at_every_load_in_blocks_with_controls(truth_url, t
     rows = [each for level in (*run.levels, *run.controls) for each in level.requests]
     assert len({each.nonce for each in rows}) == len(rows)
     for level in (*run.levels, *run.controls):
+        assert level.lag.loop_mean_s <= level.lag.loop_p99_s
         assert len({each.index for each in level.requests}) == len(level.requests)
         assert level.lag.peak_in_flight == level.load.users == level.lag.asked_in_flight
     assert all((each.judgement is None) == each.warmup for each in rows)
@@ -168,6 +169,7 @@ def test_a_killed_process_loses_no_answer(truth_url, tmp_path):
         ({"loads": ()}, "loads: expected at least one load"),
         ({"loads": (Replay(name="chat"),)}, "suite: expected users or a rate"),
         ({"warmup": -1}, "warmup: expected at least 0"),
+        ({"loads": (Users(users=2), Users(users=2))}, "loads: expected each load once"),
         ({"suite": own_suite(0)}, "suite: expected at least one item"),
         (
             {"suite": replace(own_suite(1), items=own_suite(1).items * 2)},
@@ -180,6 +182,17 @@ async def test_what_cannot_be_asked_is_refused_before_anything_is_sent(fields, s
     suite = fields.pop("suite", own_suite(2))
     with pytest.raises(InputError, match=says):
         await ask("http://127.0.0.1:9/v1", suite, **fields)
+
+
+@pytest.mark.parametrize(
+    "secret", ["http://me:hidden@127.0.0.1:9/metrics", "http://127.0.0.1:9/m?key=hidden"]
+)
+async def test_a_secret_in_the_url_of_the_metrics_is_refused_before_anything_is_sent(secret):
+    with pytest.raises(
+        EndpointError, match=r"metrics: .* without credentials or query, found one with"
+    ) as refusal:
+        await ask("http://127.0.0.1:9/v1", own_suite(2), metrics_url=secret)
+    assert "hidden" not in str(refusal.value)
 
 
 async def ask_llamacpp(users, *, margin_ratio=0.03, **engine):

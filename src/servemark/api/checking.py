@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from servemark.api.listing import DEFAULT_RUNS
-from servemark.domain.exchange import Checked, Exchange
+from servemark.domain.exchange import Checked
 from servemark.domain.run import Run
-from servemark.domain.workload import load_label, load_value
 from servemark.errors import InputError
-from servemark.quality.exchanges import exchange_of
+from servemark.measurement.answers import answers_of
 from servemark.quality.judging import judge_all
 from servemark.quality.recordings import read_recordings
 from servemark.stats.summary import summarise
@@ -65,28 +64,18 @@ def _checked_file(path: Path, strict: bool) -> Checked:
 
 def _checked_run(run: Run, strict: bool) -> Checked:
     """Every answer to a suite that a run holds; each is named by load, number and item."""
-    items = {item.id: item for item in run.items}
-    canary = run.endpoint.settings.get("canary", "") if run.endpoint else ""
-    lowest = min(run.levels, key=lambda level: load_value(level.load)) if run.levels else None
-    alone = {each.item: each.input_tokens for each in lowest.requests} if lowest else {}
-    found: list[tuple[str, Exchange]] = []
-    for level in (*run.levels, *run.controls):
-        for record in level.requests:
-            if (
-                record.item in items
-                and not record.warmup
-                and record.outcome in ("complete", "truncated", "broken")
-            ):
-                name = f"{load_label(level.load)} / {record.index} / {record.item}"
-                tokens = alone.get(record.item)
-                exchange = exchange_of(
-                    items[record.item], record, id=name, alone_prompt_tokens=tokens, canary=canary
-                )
-                found.append((name, exchange))
+    found = [
+        each.exchange
+        for each in answers_of(run)
+        if not each.record.warmup and each.record.outcome in ("complete", "truncated", "broken")
+    ]
     if not found:
         raise InputError(
             "run", expected="a measured run of a suite", found=f"{run.id or run.title}: no answers kept"
         )
-    judgements = tuple(judge_all([each for _, each in found]))
-    ids = tuple(name for name, _ in found)
-    return Checked(source=run.id or run.title, ids=ids, judgements=judgements, strict=strict)
+    return Checked(
+        source=run.id or run.title,
+        ids=tuple(each.id for each in found),
+        judgements=tuple(judge_all(found)),
+        strict=strict,
+    )

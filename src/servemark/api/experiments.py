@@ -8,7 +8,7 @@ from pathlib import Path
 from servemark.api.quantities import parse_amount
 from servemark.api.suite_sources import named_suite
 from servemark.domain.exchange import Suite
-from servemark.domain.metrics import QUALITY_METRICS
+from servemark.domain.metrics import METRICS, QUALITY_METRICS
 from servemark.domain.workload import Load, Slo, Users
 from servemark.errors import InputError
 from servemark.measurement.experiment import Experiment
@@ -29,6 +29,7 @@ def build_experiment(
     margin: float | str | None,
     controls: bool,
     excluded: Mapping[str, object],
+    slos: Sequence[Slo] = (),
 ) -> Experiment | None:
     """The experiment that is asked for; None without a suite.
 
@@ -37,9 +38,10 @@ def build_experiment(
         loads: where it is to be asked.
         seed: of the suite, where it is generated.
         blocks: default: as many as `default_blocks` says.
-        margin: loss of useful answers that has to be ruled out.
+        margin: loss of useful answers that has to be ruled out; default: what `slos` promise of it.
         controls: measure the lowest and the highest load twice.
         excluded: options that do not go with a suite, by name; None or False where not given.
+        slos: promises that were given.
 
     Raises:
         InputError: a combination that means nothing, an impossible quantity, or no such suite.
@@ -54,6 +56,7 @@ def build_experiment(
         if given not in (None, False):
             expected = "a suite alone: each of its items is asked once at every load"
             raise InputError("suite", expected=expected, found=f"--{name.replace('_', '-')} besides")
+    promised = next((slo.limit for slo in slos if slo.metric == "quality_loss_ratio" and slo.limit), None)
     found = _suite(suite, seed)
     if amount is not None and amount > len(found.items):
         raise InputError("blocks", expected=f"at most its {len(found.items)} items", found=amount)
@@ -61,7 +64,7 @@ def build_experiment(
         suite=found,
         blocks=amount or default_blocks(len(found.items), loads),
         controls=controls,
-        margin_ratio=parse_margin(margin),
+        margin_ratio=parse_margin(margin if margin is not None else promised),
     )
 
 
@@ -93,7 +96,7 @@ def promises(slos: Sequence[Slo], experiment: Experiment | None) -> tuple[tuple[
         for metric, limit in limits.items()
         if metric not in given
     )
-    words = ",".join(f"{slo.name}={100 * slo.limit:g}%" for slo in added)
+    words = ", ".join(f"{METRICS[slo.metric].label} ≤ {100 * slo.limit:g} %" for slo in added)
     return (*slos, *added), ((f"promised besides, as a suite is asked: {words}",) if added else ())
 
 

@@ -76,11 +76,12 @@ def measure(
         traffic: arrivals and lengths of a traffic profile, e.g. chat.
         trace: replay a recorded trace; with --users or --rate only its lengths.
         time_scale: 2 plays the trace twice as fast.
-        suite: questions to ask at every load, and answers to judge: exam, needles, memory, tasks, tiny, or a
-            JSONL file.
+        suite: questions to ask at every load, and answers to judge: exam, needles, memory, tasks, tiny,
+            tiny-short, or a JSONL file.
         blocks: parts of the suite; each visits every load once, in an order of its own (default: 6, fewer where
             a part had fewer items than users).
-        margin: loss of useful answers against the lowest load that has to be ruled out (default 3%).
+        margin: loss of useful answers against the lowest load that has to be ruled out (default: what --slo
+            quality_loss promises, else 3%).
         controls: with a suite: measure the lowest load again at the end, and the highest twice.
         power: only tell how many items such questions need; no URL needed.
         requests: requests of a level (default: the larger of 100 and 10 per user; of a trace: all).
@@ -126,14 +127,15 @@ def measure(
         raise InputError("url", expected="a value", found="nothing")
     if not isinstance(url, str):
         raise InputError("url", expected="a URL, such as http://127.0.0.1:8000/v1", found=repr(url))
+    given = parse_slos(slo)
     experiment = build_experiment(
-        suite, loads, seed=seed, blocks=blocks, margin=margin, controls=controls,
+        suite, loads, seed=seed, blocks=blocks, margin=margin, controls=controls, slos=given,
         excluded={
             "input": input, "output": output, "traffic": traffic, "trace": trace, "requests": requests,
             "duration": duration,
         },
     )  # fmt: skip
-    slos, added = promises(parse_slos(slo), experiment)
+    slos, added = promises(given, experiment)
     return until_finished(
         measure_endpoint(
             url,

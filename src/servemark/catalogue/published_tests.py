@@ -43,7 +43,8 @@ def read_published_test(path: Path) -> PublishedTest:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(str(path), expected="a published test as TOML", found=error) from None
+        found = error.strerror if isinstance(error, OSError) else error
+        raise InputError(str(path), expected="a published test as TOML", found=found) from None
     return _test(table, key=path.stem.replace("_", "-"), path=str(path))
 
 

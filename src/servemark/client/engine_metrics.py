@@ -50,6 +50,29 @@ class EngineSource(Record, frozen=True, kw_only=True):
         return bool(self.metrics_url or self.slots_url)
 
 
+def check_metrics_url(url: str | None) -> None:
+    """Refuse what is no URL, or one with a secret in it: the record of a run would hold it.
+
+    Raises:
+        EndpointError: no HTTP URL, or one with credentials or a query.
+    """
+    if url is None:
+        return
+    parts = urlsplit(url)
+    try:
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if parts.scheme not in ("http", "https") or not usable:
+        raise EndpointError(
+            "metrics", expected=f"{_EXPECTED}, such as http://127.0.0.1:8000/metrics", found=repr(url)
+        )
+    if parts.username is not None or parts.query:
+        raise EndpointError(
+            "metrics", expected=f"{_EXPECTED}, without credentials or query", found="one with"
+        )
+
+
 async def find_engine(
     base: str,
     *,
@@ -74,8 +97,7 @@ async def find_engine(
             brings no exposition of a known engine.
     """
     root = server_root(base)
-    if metrics_url is not None:
-        _require_plain(metrics_url)
+    check_metrics_url(metrics_url)
     urls = [metrics_url] if metrics_url else [root + path for path in _PATHS]
     async with open_session(credentials or Credentials()) as api, open_session(Credentials()) as others:
         beside = _same_origin(urls[0], base)
@@ -178,16 +200,6 @@ async def _content(session: aiohttp.ClientSession, url: str) -> str:
             if sum(map(len, parts)) > _BODY_BYTES:
                 raise ValueError(f"more than {_BODY_BYTES >> 20} MiB")
         return b"".join(parts).decode()
-
-
-def _require_plain(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise EndpointError(
-            "metrics", expected=f"{_EXPECTED}, such as http://127.0.0.1:8000/metrics", found=repr(url)
-        )
-    if parts.username is not None:
-        raise EndpointError("metrics", expected=f"{_EXPECTED}, without credentials", found="one with")
 
 
 def _same_origin(url: str, base: str) -> bool:

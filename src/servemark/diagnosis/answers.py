@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from servemark.diagnosis.contexts import prompts_cut
-from servemark.diagnosis.defects import Symptom, against_alone, excerpts, failing, symptom
+from servemark.diagnosis.defects import Symptom, against_alone, excerpts, failing, margin_of, symptom
 from servemark.diagnosis.observations import (
     Request,
     requests,
     share,
     shown_by,
     where,
+    wilson,
     worst,
 )
 from servemark.diagnosis.rows import Rule, Seen
 from servemark.domain.exchange import Check
 from servemark.domain.finding import Evidence
 from servemark.domain.run import Level, Run
+
+OFF_ONE_BY_ONE = (
+    "No prompt mends what load breaks: settle the other findings at this load, then ask the same items with one thing "
+    "of the engine off at a time (prefix caching, CUDA graphs, speculative decoding)."
+)
+LEAST_WRONG = 3
+"""Fewer wrong answers than that may be slips."""
 
 
 def said_of(check: Check, what: str) -> Rule:
@@ -27,15 +35,15 @@ def said_of(check: Check, what: str) -> Rule:
         seen = symptom(run, check)
         if seen is None:
             return None
-        cut = {each.position for each in prompts_cut(run, seen.at)}
-        if all(each.position in cut for each in seen.hits):
+        named = [*prompts_cut(run, seen.at), *failing(run.levels[seen.at], "cross_talk")]
+        if {each.position for each in seen.hits} <= {each.position for each in named}:
             return None
         return Seen(
             claim=f"{what}: {against_alone(run, seen)}; {_part_of_load(seen)}.",
             confidence="likely" if seen.grows is False else "possible",
             weight=seen.ratio,
             evidence=_proofs(run, seen, check),
-            next_step="" if seen.grows is not None else _ask_more(run),
+            next_step={True: OFF_ONE_BY_ONE, False: "", None: _ask_more(run)}[seen.grows],
             excerpts=excerpts(run, seen.at, seen.hits),
         )
 
@@ -71,6 +79,28 @@ def _proof(found: Request, check: Check) -> str:
     defect = next(each for each in findings if each.check == check)
     quoted = f"'{defect.excerpt}'" if defect.excerpt else ""
     return ": ".join(part for part in (quoted, defect.detail) if part) or "as the check found"
+
+
+def wrong_alone(run: Run) -> Seen | None:
+    """Row 17: as many wrong answers alone as under load, which promises of losses do not see."""
+    seen = symptom(run, "wrong_answer")
+    if seen is None or seen.alone_at is None or seen.grows:
+        return None
+    wrong, judged = len(seen.alone_hits), seen.alone_judged
+    if wrong < LEAST_WRONG or wilson(wrong, judged)[0] <= margin_of(run):
+        return None
+    return Seen(
+        claim=f"{wrong} of {judged} answers are wrong at one user already: that is the model, the prompt or the key, "
+        "not the load.",
+        confidence="certain",
+        weight=0.0,
+        evidence=(
+            shown_by(run, seen.alone_at, seen.alone_hits, _proof(seen.alone_hits[0], "wrong_answer")),
+            Evidence(
+                text=f"where it is worst: {against_alone(run, seen)}", source="requests", level=seen.at
+            ),
+        ),
+    )
 
 
 def cross_talk(run: Run) -> Seen | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from servemark.diagnosis.answers import cross_talk, empty_answers, said_of
+from servemark.diagnosis.answers import cross_talk, empty_answers, said_of, wrong_alone
 from servemark.diagnosis.boards import gpu_idle, memory_reserved_not_used
 from servemark.diagnosis.connections import stale_connections
 from servemark.diagnosis.contexts import (
@@ -52,6 +52,7 @@ RULES: Final[dict[str, Rule]] = {
     "cross_talk": cross_talk,
     "batch_arithmetic": batch_arithmetic,
     "scores_within_chance": scores_within_chance,
+    "wrong_alone": wrong_alone,
     "empty_answers": empty_answers,
     "queueing_behind_slots": queueing_behind_slots,
     "waiting_for_first_token": waiting_for_first_token,

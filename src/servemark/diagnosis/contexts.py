@@ -58,6 +58,8 @@ def _cut_at(run: Run, *, cap: bool) -> Seen | None:
     if at is None:
         return None
     cut, level = found(at), run.levels[at]
+    if not cap and 2 * len(_longer_alone(run, cut)) > len(cut):
+        return _cut_by_load(run, at, cut)
     longest = max(each.record.output_tokens for each in cut)
     limit = "the cap of the request (max_tokens)" if cap else "the context window, short of the cap"
     evidence = [shown_by(run, at, cut, f"{len(cut)} ended by length, after up to {longest} tokens")]
@@ -70,6 +72,34 @@ def _cut_at(run: Run, *, cap: bool) -> Seen | None:
         weight=share(len(cut), level.requests_sent),
         evidence=tuple(evidence),
         next_step=f"Ask with max_tokens of at least {2 * longest}." if cap else "",
+    )
+
+
+def _longer_alone(run: Run, cut: list[Request]) -> list[Request]:
+    """Those whose item comes to its own end alone, after as many tokens or more: no window of one request ends it."""
+    first = same_items(run)
+    before = [(each, first.get(each.record.item or "")) for each in cut]
+    return [
+        each
+        for each, other in before
+        if other is not None
+        and other.record.outcome == "complete"
+        and other.record.output_tokens >= each.record.output_tokens
+    ]
+
+
+def _cut_by_load(run: Run, at: int, cut: list[Request]) -> Seen:
+    longer, level = _longer_alone(run, cut), run.levels[at]
+    return Seen(
+        claim=f"{len(cut)} of {level.requests_sent} answers end early {where(run, at)}, short of their cap, though "
+        f"{len(longer)} of these items come to their own end at the lowest load: a room that requests share, not the "
+        "window of one.",
+        confidence="likely",
+        weight=share(len(cut), level.requests_sent),
+        evidence=(shown_by(run, at, cut, f"{len(cut)} ended by length, no further than alone"),),
+        next_step="Read how the engine shares its context (llama.cpp: --ctx-size, --parallel, --kv-unified; Ollama: "
+        "num_ctx, OLLAMA_NUM_PARALLEL) and sample its KV usage during the run.",
+        excerpts=excerpts(run, at, cut),
     )
 
 

@@ -11,7 +11,7 @@ from math import comb
 from typing import NamedTuple
 
 from servemark.diagnosis.contexts import prompts_cut
-from servemark.diagnosis.defects import ALPHA, excerpts, rate_of, same_items
+from servemark.diagnosis.defects import ALPHA, control_of, excerpts, failing, margin_of, rate_of, same_items
 from servemark.diagnosis.observations import (
     Request,
     alone,
@@ -30,7 +30,7 @@ from servemark.domain.exchange import Check
 from servemark.domain.finding import Evidence
 from servemark.domain.run import RequestRecord, Run
 
-MARGIN_RATIO = 0.03
+PROVEN = "complete answers to whole prompts: the engine computes other tokens in a large batch."
 NAMED_ELSEWHERE: frozenset[Check] = frozenset(
     {"truncated_cap", "truncated_window", "truncated_stream", "empty_answer", "lost_context", "cross_talk"}
 )
@@ -106,26 +106,40 @@ def engine_corruption(run: Run) -> Seen | None:
     if single is None or at is None:
         return None
     loss, level = paired_loss(run, at), run.levels[at]
-    margin = run.quality.margin_ratio if run.quality else MARGIN_RATIO
+    margin, noise = margin_of(run), _noise(run)
     corrected = rate_of(level, "useful")
     p_value = loss.p_value if corrected is None or corrected.p_value is None else corrected.p_value
     if max(p_value, loss.p_value) > ALPHA or loss.net <= margin:
         return None
-    noise = corrected.floor_ratio if corrected else None
-    if noise is not None and loss.net <= noise:
+    if (noise is not None and loss.net <= noise) or not _is_harmed(run):
         return None
-    missing = _unproven(loss, noise)
+    missing = _unproven(loss, noise) or _front_lost(run, at)
     name = "Quality degradation under load" if not missing else "Complete answers are worse than alone"
     broken_numbers = growth(level, "corrupted")
     return Seen(
         claim=f"{name}: {len(loss.broke)} of {loss.pairs} items break {where(run, at)} and {loss.healed} heal, with "
-        f"complete answers{'' if missing else ' to whole prompts'}: the engine computes other tokens in a large batch.",
+        + ("complete answers; why is open." if missing else PROVEN),
         confidence="certain" if broken_numbers else "possible" if missing else "likely",
         weight=loss.net,
         evidence=_evidence(run, at, loss, noise, margin, p_value),
         next_step=_switch_off(run) if not missing else f"{missing} {_switch_off(run)}",
         excerpts=excerpts(run, at, loss.broke),
     )
+
+
+def _is_harmed(run: Run) -> bool:
+    """As the statistics say of the whole experiment, blocks and trend included; true where they were not asked."""
+    families = run.quality.families if run.quality else ()
+    return all(each.word == "harmed" for each in families if each.family == "quality")
+
+
+def _noise(run: Run) -> float | None:
+    """What two runs of the highest load lose on balance, without any change of load; None without that control.
+
+    Not the share of items that flip: answers that break at random break in both runs, in other items each time.
+    """
+    control = control_of(run, "noise")
+    return None if control is None or control.difference is None else abs(control.difference)
 
 
 def _unproven(loss: Loss, noise: float | None) -> str:
@@ -135,6 +149,14 @@ def _unproven(loss: Loss, noise: float | None) -> str:
     if not loss.prompts_known:
         return "Let the server count prompt tokens first (stream_options.include_usage): a cut prompt is not excluded."
     return ""
+
+
+def _front_lost(run: Run, at: int) -> str:
+    """That prompts may be cut behind the server's own count."""
+    lost, before = (failing(run.levels[i], "lost_context") for i in (at, alone(run) or 0))
+    if len(lost) <= len(before):
+        return ""
+    return f"Find out first why {len(lost)} answers do not know their prompt: a cut prompt is not excluded."
 
 
 def _evidence(

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from servemark.diagnosis.observations import Request, alone, lowest, requests, rising, share, where
+from servemark.diagnosis.observations import (
+    Request,
+    alone,
+    lowest,
+    requests,
+    rising,
+    share,
+    where,
+    wilson,
+)
 from servemark.domain.exchange import Check
 from servemark.domain.finding import Excerpt
-from servemark.domain.quality import CheckRate
+from servemark.domain.quality import CheckRate, Control
 from servemark.domain.run import Level, RequestRecord, Run
 
 ALPHA = 0.05
+MARGIN_RATIO = 0.03
+"""The loss that has to be ruled out, where the run names none."""
 EXCERPTS = 3
 EXCERPT_LENGTH = 300
 
@@ -54,9 +65,7 @@ def symptom(run: Run, check: Check) -> Symptom | None:
     alone_hits, alone_judged = counted[single] if single is not None else ([], 0)
     grows = None
     if single is not None and alone_judged:
-        grows = _grows(
-            run.levels[at], check, share(len(alone_hits), alone_judged), share(len(hits), judged)
-        )
+        grows = _grows(run.levels[at], check, (len(alone_hits), alone_judged), (len(hits), judged))
     return Symptom(at, hits, judged, single, alone_hits, alone_judged, False if at == single else grows)
 
 
@@ -64,7 +73,8 @@ def _counted(level: Level, check: Check) -> tuple[list[Request], int]:
     return failing(level, check), len(requests(level, lambda record: fails(record, check) is not None))
 
 
-def _grows(level: Level, check: Check, before: float, here: float) -> bool | None:
+def _grows(level: Level, check: Check, before: tuple[int, int], here: tuple[int, int]) -> bool | None:
+    """By the pairs; and where a check applies to other answers here than alone, by intervals that lie apart."""
     rate = rate_of(level, check)
     if (
         rate is not None
@@ -73,13 +83,26 @@ def _grows(level: Level, check: Check, before: float, here: float) -> bool | Non
         and (rate.difference or 0) > 0
     ):
         return True
-    return False if before >= here / 2 else None
+    if wilson(*here)[0] > wilson(*before)[1]:
+        return True
+    return False if share(*before) >= share(*here) / 2 else None
 
 
 def rate_of(level: Level, check: str) -> CheckRate | None:
     """What the statistics say of one check at one load."""
     rates = level.quality.rates if level.quality else ()
     return next((each for each in rates if each.check == check), None)
+
+
+def margin_of(run: Run) -> float:
+    """The loss that has to be ruled out."""
+    return run.quality.margin_ratio if run.quality else MARGIN_RATIO
+
+
+def control_of(run: Run, kind: str) -> Control | None:
+    """A load that was measured twice: `drift` or `noise`."""
+    controls = run.quality.controls if run.quality else ()
+    return next((each for each in controls if each.kind == kind), None)
 
 
 def against_alone(run: Run, seen: Symptom) -> str:

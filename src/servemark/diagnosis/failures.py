@@ -58,7 +58,10 @@ def failures_flat_in_load(run: Run) -> Seen | None:
         return None
     status = Counter(each.record.status for each in first).most_common(1)[0][0] or 0
     kind = CLIENT_FAULTS.get(
-        status, "the answer does not hold its schema, or the engine ends it as an error"
+        status,
+        f"the server itself answers HTTP {status}, however few ask"
+        if status >= 500
+        else "the answer does not hold its schema, or the engine ends it as an error",
     )
     certain = status in CLIENT_FAULTS and all(each.record.status == status for each in (*first, *last))
     return Seen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 from servemark.diagnosis.defects import same_items
@@ -22,6 +23,7 @@ from servemark.diagnosis.observations import (
     worst,
 )
 from servemark.diagnosis.rows import Seen
+from servemark.diagnosis.timeouts import bunch, given_up
 from servemark.domain.finding import Evidence
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import Users
@@ -56,12 +58,16 @@ def cliff_note(pool_tokens: int, request_tokens: float) -> str | None:
 
 
 def cut_off(level: Level) -> list[Request]:
-    """Answers of status 200 that an error, or nothing at all, ended after their first text."""
+    """Answers of status 200 that an error, or nothing at all, or the end of the connection ended after their first
+    text; but for those that a time limit ended.
+    """
+    bunched = bunch(given_up(level))
+    late = {each.position for each in bunched[1]} if bunched else set()
     return [
         each
         for each in failed(level)
-        if each.record.outcome == "broken" and each.record.text_chunks > 0
-        and not each.record.reason.startswith("finish reason")
+        if each.record.outcome in ("broken", "transport") and each.record.text_chunks > 0
+        and not each.record.reason.startswith("finish reason") and each.position not in late
     ]  # fmt: skip
 
 
@@ -194,17 +200,20 @@ def streams_broken_off(run: Run) -> Seen | None:
     if at is None:
         return None
     level, found = run.levels[at], unnamed(at)
-    together = died_together(found)
+    named = [each for each in found if each.record.reason.startswith("error event")]
+    how = (
+        "an error that the stream names ends them"
+        if len(named) == len(found)
+        else "what ends them is not said"
+    )
+    reasons = Counter(each.record.reason.partition(" after ")[0] for each in found).most_common(2)
+    words = "; ".join(f"{count} times: {reason}" if count > 1 else reason for reason, count in reasons)
     return Seen(
-        claim=f"Answers of status 200 break off in mid-sentence, {len(found)} of {level.requests_sent} "
-        f"{where(run, at)}; what ends them is not said.",
-        confidence="possible",
+        claim=f"Answers of status 200 break off before their end, {len(found)} of {level.requests_sent} "
+        f"{where(run, at)}; {how}.",
+        confidence="likely" if named else "possible",
         weight=share(len(found), level.requests_sent),
-        evidence=(
-            shown_by(
-                run, at, found, f"{found[0].record.reason}; {together} of {len(found)} ended together"
-            ),
-        ),
+        evidence=(shown_by(run, at, found, words),),
     )
 
 

@@ -8,6 +8,12 @@ from servemark.diagnosis.published_case import Case, at_users, deciding_command,
 from servemark.domain.finding import Finding
 
 FEW_ITEMS = 100
+LANGUAGES = {"en": "English", "ms": "Malay", "id": "Indonesian", "zh": "Chinese", "ta": "Tamil"}
+"""Names for readers; another language is named by its code."""
+
+
+def _language(code: str) -> str:
+    return LANGUAGES.get(code, code)
 
 
 def zero_events(case: Case) -> Finding | None:
@@ -77,8 +83,8 @@ def language_not_supported(case: Case) -> Finding | None:
     shares = [(each.wrong_language or 0) / each.items for each in wrong if each.items]
     return Finding(
         key="wrong_language",
-        claim=f"Wrong languages need no load: {', '.join(foreign)} is not among the {len(test.supported_languages)} "
-        "languages of the model's card, and no answer alone is shown beside them.",
+        claim=f"Wrong languages may need no load: {', '.join(map(_language, foreign))} is not among the "
+        f"{len(test.supported_languages)} languages of the model's card, and no answer alone is shown beside them.",
         confidence="possible",
         weight=max(shares, default=0.0),
         evidence=(

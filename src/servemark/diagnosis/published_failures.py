@@ -72,7 +72,9 @@ def rates_indistinguishable(case: Case) -> Finding | None:
         evidence=(*_interval_rows(case, low), *_interval_rows(case, high), _widest(low, high)),
         refuted_by="The number of requests behind each rate, if it were far larger than users x items.",
         next_step=f"State requests sent and failed at each load; to tell {percent(first)} from {percent(second)} takes "
-        f"about {needed:,} requests at each." if needed else deciding_command(case.test),
+        f"about {needed:,} requests at each (at 5 %, with a chance of 80 %)."
+        if needed
+        else deciding_command(case.test),
         consequence="Whoever plans for more load by these two figures plans by chance.",
     )  # fmt: skip
 

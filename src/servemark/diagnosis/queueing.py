@@ -25,12 +25,13 @@ from servemark.domain.finding import Evidence
 from servemark.domain.metrics import METRICS
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import Users, load_label
+from servemark.stats.verdicts import MANY_TOGETHER_RATIO, requests_needed
 from servemark.units import format_seconds
 
 SLOWED_FACTOR = 2.0
 """Without a promise, a latency at p95 counts as harmed from so many times that of the lowest load."""
 STEADY_FACTOR = 1.3
-"""Gaps between tokens that grew by no more are unchanged."""
+"""Gaps between tokens that grew by no more are unchanged; that shrank to less than half were not seen right."""
 GROWN_FACTOR = 2.0
 GAPS_GROWN_FACTOR = 1.5
 FLAT_RATIO = 0.8
@@ -49,6 +50,10 @@ class Growth(NamedTuple):
     @property
     def factor(self) -> float:
         return self.high_s / self.low_s
+
+    @property
+    def stays(self) -> bool:
+        return 1 / GROWN_FACTOR <= self.factor <= STEADY_FACTOR
 
 
 def slowed(run: Run) -> int | None:
@@ -79,17 +84,31 @@ def growth_of(run: Run, index: int, key: str, statistic: str = "p50") -> Growth 
     return Growth(low, high) if low and high else None
 
 
+def gap_key(run: Run, index: int) -> str:
+    """The metric of the gaps between tokens: ITL, or TPOT where many chunks were read together at either load."""
+    base = lowest(run)
+    levels = [run.levels[index]] if base is None else [run.levels[index], run.levels[base]]
+    shares = [found.together_ratio or 0.0 for each in levels if (found := each.metrics.get("itl_s"))]
+    return "tpot_s" if max(shares, default=0.0) > MANY_TOGETHER_RATIO else "itl_s"
+
+
 def _latency(level: Level, key: str, statistic: str) -> float | None:
     found = level.metrics.get(key)
-    return getattr(found, statistic) if found is not None else None
+    # a closed form has no samples, and is no worse for it
+    few = found is not None and 0 < found.n < requests_needed("p50")
+    return None if found is None or few else getattr(found, statistic)
 
 
 def running_flat_at(level: Level) -> int | None:
-    """The number that runs all the while others wait; None where it is unknown, or moves."""
-    queued = [each.running for each in states(level) if each.waiting and each.running is not None]
-    if len(queued) < LEAST_QUEUED or not max(queued):
+    """The number that runs all the while others wait; None where it is unknown, or moves.
+
+    Where more run at another moment, those that waited had only just come in together.
+    """
+    known = [each for each in states(level) if each.running is not None]
+    queued = [each.running or 0 for each in known if each.waiting]
+    most = max((each.running or 0 for each in known), default=0)
+    if len(queued) < LEAST_QUEUED or not most:
         return None
-    most = max(queued)
     flat = sum(each >= most - (most > LEAST_QUEUED) for each in queued)
     return most if flat >= FLAT_RATIO * len(queued) else None
 
@@ -106,7 +125,9 @@ def queueing_behind_slots(run: Run) -> Seen | None:
     asked = facts(run).slots
     # a full pool bounds what runs, unless every slot has a share of its own and all are taken
     full_pool = full is not None and full >= FULL_RATIO and asked != slots
-    if full_pool or preempted(level) or _waited_share(run, at) < LEAST_SHARE:
+    if full_pool or preempted(level) or _waited_share(run, at) < LEAST_SHARE or _is_queue_short(level):
+        return None
+    if not _fits_slots(run, at, slots):
         return None
     evidence = [
         said_by_engine(run, at, f"{slots} ran and up to {peak(level, 'waiting') or 0:.0f} waited"),
@@ -115,8 +136,8 @@ def queueing_behind_slots(run: Run) -> Seen | None:
     if asked == slots:
         evidence.append(Evidence(text=f"the engine is set to {slots} sequences at once", source="settings"))
     return Seen(
-        claim=f"Requests queue behind {slots} slots: {where(run, at)} {slots} ran while up to "
-        f"{peak(level, 'waiting') or 0:.0f} waited.",
+        claim=f"Requests queue behind {slots} slot{'' if slots == 1 else 's'}: {where(run, at)} {slots} ran while up "
+        f"to {peak(level, 'waiting') or 0:.0f} waited.",
         confidence="certain" if asked == slots else "likely",
         weight=_waited_share(run, at),
         evidence=tuple(evidence),
@@ -125,15 +146,29 @@ def queueing_behind_slots(run: Run) -> Seen | None:
     )
 
 
+def _fits_slots(run: Run, at: int, slots: int) -> bool:
+    """N users in rounds of k wait for N / k rounds: latency grows about so many times, or it was but a moment."""
+    load, whole = run.levels[at].load, growth_of(run, at, "e2e_s")
+    if not isinstance(load, Users) or load.think_s or whole is None:
+        return True
+    return whole.factor >= load.users / slots / 2
+
+
+def _is_queue_short(level: Level) -> bool:
+    """By the engine's own clock, requests hardly waited, whatever a sample has caught."""
+    queued_s, whole = mean_growth_s(level, "queue_s"), level.metrics.get("e2e_s")
+    return queued_s is not None and whole is not None and queued_s < LEAST_SHARE * (whole.p50 or 0.0)
+
+
 def _by_latency_alone(run: Run, at: int) -> Seen | None:
     """Without the engine's own word: latency N / k times that alone, gaps unchanged."""
     load, base = run.levels[at].load, lowest(run)
-    gaps, whole, first = (growth_of(run, at, key) for key in ("itl_s", "e2e_s", "ttft_s"))
+    gaps, whole, first = (growth_of(run, at, key) for key in (gap_key(run, at), "e2e_s", "ttft_s"))
     alone = run.levels[base].load if base is not None else None
     if not isinstance(load, Users) or alone != Users(users=1) or not (gaps and whole and first):
         return None
     slots = load.users / whole.factor
-    if gaps.factor > STEADY_FACTOR or first.factor < GROWN_FACTOR or load.think_s or slots > load.users / 2:
+    if not gaps.stays or first.factor < GROWN_FACTOR or load.think_s or slots > load.users / 2:
         return None
     if _waited_share(run, at) < LEAST_SHARE:
         return None
@@ -147,9 +182,9 @@ def _by_latency_alone(run: Run, at: int) -> Seen | None:
 
 
 def _latency_evidence(run: Run, at: int) -> tuple[Evidence, ...]:
-    """TTFT and ITL at both loads; points at the requests that waited longest."""
+    """TTFT and gaps at both loads; points at the requests that waited longest."""
     base, words = lowest(run), []
-    for key in ("ttft_s", "itl_s"):
+    for key in ("ttft_s", gap_key(run, at)):
         grown = growth_of(run, at, key)
         if grown is not None:
             label = METRICS[key].label
@@ -180,8 +215,8 @@ def waiting_for_first_token(run: Run) -> Seen | None:
     at = slowed(run)
     if at is None or queueing_behind_slots(run) is not None:
         return None
-    first, gaps, level = growth_of(run, at, "ttft_s"), growth_of(run, at, "itl_s"), run.levels[at]
-    if first is None or gaps is None or first.factor < GROWN_FACTOR or gaps.factor > STEADY_FACTOR:
+    first, gaps, level = growth_of(run, at, "ttft_s"), growth_of(run, at, gap_key(run, at)), run.levels[at]
+    if first is None or gaps is None or first.factor < GROWN_FACTOR or not gaps.stays:
         return None
     if _waited_share(run, at) < LEAST_SHARE:
         return None
@@ -204,7 +239,7 @@ def waiting_for_first_token(run: Run) -> Seen | None:
 def slower_steps(run: Run) -> Seen | None:
     """Row 21: the gaps between tokens grow with what runs at once."""
     at = slowed(run)
-    gaps = growth_of(run, at, "itl_s") if at is not None else None
+    gaps = growth_of(run, at, gap_key(run, at)) if at is not None else None
     if at is None or gaps is None or gaps.factor < GAPS_GROWN_FACTOR or lags(run.levels[at]):
         return None
     if _decoding_share(run, at) < LEAST_SHARE:

@@ -43,7 +43,7 @@ class CheckRate(Record, frozen=True, kw_only=True):
     p_value: float | None = None
     """Exact McNemar, one-sided for harm, adjusted by Holm over checks and loads."""
     floor_ratio: float | None = None
-    """Share of items that flip between two runs of one load: the A/A noise floor."""
+    """Net share of items by which two runs of one load differ, `|broke - healed| / pairs`: the A/A noise floor."""
 
 
 class LevelQuality(Record, frozen=True, kw_only=True):
@@ -65,6 +65,8 @@ class LevelQuality(Record, frozen=True, kw_only=True):
     loss_ratio: float | None = None
     """Paired loss of `useful` against the same items alone; above 0 is worse."""
     loss_interval: Interval | None = None
+    loss_bound_ratio: float | None = None
+    """A loss above it is ruled out at this load: one-sided 95 % bound, below the upper end of the interval."""
     rates: tuple[CheckRate, ...] = ()
 
 

@@ -136,6 +136,8 @@ class Lag(Record, frozen=True, kw_only=True):
     """Sent minus scheduled."""
     loop_p99_s: float
     """How late the client's event loop woke up: bounds the error of every stamp."""
+    loop_mean_s: float | None = None
+    """How late a stamp is on average on account of the event loop."""
     server_p99_s: float | None = None
     """What a twin says of its own lateness (times its time factor)."""
     peak_in_flight: int = 0

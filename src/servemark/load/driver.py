@@ -76,6 +76,7 @@ async def drive(
     on_record: Callable[[RequestRecord], None] = lambda record: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     engine_cpu_s: Callable[[], float | None] | None = None,
+    gauge: LoopGauge | None = None,
 ) -> DrivenLevel:
     """Play one level.
 
@@ -93,12 +94,13 @@ async def drive(
         on_record: called with each record as its request ends.
         on_progress: called about ten times a second.
         engine_cpu_s: processor seconds that a local engine has used so far.
+        gauge: goes on from what it has seen, where one level is played in several visits.
 
     Returns:
         What was measured; after a cancellation what was measured until then, marked `interrupted`.
     """
     level = _Level(plan, client, clock, prepare, extent, on_record)
-    gauge = LoopGauge()
+    gauge = gauge or LoopGauge()
     interrupted = False
     with collector_paused():
         cpu = CpuGauge(engine_cpu_s)
@@ -283,19 +285,25 @@ class _Level:
 
 
 def _lag(level: _Level, gauge: LoopGauge, clock: Clock) -> Lag:
-    """Errors of the instrument in run seconds. A request sent twice has no lateness of its own."""
-    late_s = [
-        record.sent_s - record.scheduled_s
-        for record in level.records
-        if record.sent_s is not None and not record.warmup and not record.retried
-    ]
+    """Errors of the instrument in run seconds."""
     load = level.plan.load
     return Lag(
-        send_p99_s=max(0.0, p99(late_s)),
+        send_p99_s=send_p99_s(level.records),
         loop_p99_s=gauge.p99_s * clock.time_factor,
+        loop_mean_s=gauge.mean_s * clock.time_factor,
         peak_in_flight=level.peak_in_flight,
         asked_in_flight=load.users if isinstance(load, Users) else None,
     )
+
+
+def send_p99_s(records: Iterable[RequestRecord]) -> float:
+    """How late requests were sent; one sent twice has no lateness of its own."""
+    late_s = [
+        record.sent_s - record.scheduled_s
+        for record in records
+        if record.sent_s is not None and not record.warmup and not record.retried
+    ]
+    return max(0.0, p99(late_s))
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[object]]) -> None:

@@ -39,6 +39,16 @@ class LoopGauge:
         """99th percentile of the lateness."""
         return p99(self._late_s)
 
+    @property
+    def mean_s(self) -> float:
+        """By how much a stamp is late on average: what comes in a stall waits for the rest of it, half on average.
+
+        Stalls x_i, and a tick between two of them: `sum(x_i^2 / 2) / sum(tick + x_i)`. One stall of a second in a
+        level of minutes is nothing, and yet the 99th percentile of a short one.
+        """
+        whole_s = sum(_TICK_S + late_s for late_s in self._late_s)
+        return sum(late_s * late_s / 2 for late_s in self._late_s) / whole_s if whole_s else 0.0
+
 
 class CpuGauge:
     """Cores kept busy between its making and the reading: by this process, and by the engine."""

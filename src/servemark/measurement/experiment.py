@@ -12,9 +12,10 @@ from servemark.domain.record import Record
 from servemark.domain.run import CpuShare, Lag, Level, RequestRecord, Run
 from servemark.domain.workload import ArrivalPlan, Load, Replay, Users, Workload
 from servemark.errors import InputError
-from servemark.load.driver import DrivenLevel, Extent
-from servemark.measurement.judgements import DEFAULT_MARGIN_RATIO
-from servemark.measurement.questions import CANARY, Questions, canary_of, segment_plan, suite_items
+from servemark.load.driver import DrivenLevel, Extent, send_p99_s
+from servemark.measurement.answers import CANARY
+from servemark.measurement.judgements import DEFAULT_MARGIN_RATIO, load_checks
+from servemark.measurement.questions import Questions, canary_of, segment_plan, suite_items
 from servemark.measurement.rig import Rig
 from servemark.measurement.segments import DEFAULT_BLOCKS, Segment, control_loads, plan_segments
 from servemark.store.folders import RunWriter, open_level
@@ -52,13 +53,17 @@ def plan_visits(
     """Every visit to a load, in the order of the experiment.
 
     Raises:
-        InputError: no load, a trace, a suite without items or with two of one id, impossible quantities.
+        InputError: no load, one twice, a trace, a suite without items or with two of one id, impossible quantities.
     """
     if not loads:
         raise InputError("loads", expected="at least one load", found="none")
     if any(isinstance(load, Replay) for load in loads):
         raise InputError(
             "suite", expected="users or a rate to ask it at", found="a trace or a traffic profile"
+        )
+    if len(set(loads)) < len(loads):
+        raise InputError(
+            "loads", expected="each load once (what is repeated is a control)", found="one twice"
         )
     if warmup is not None and warmup < 0:
         raise InputError("warmup", expected="at least 0", found=warmup)
@@ -119,6 +124,7 @@ async def play_visits(
     writer: RunWriter | None,
 ) -> Run:
     """The run with what was measured; `provenance.finished` is false where it was cancelled on the way."""
+    load_checks()
     questions = Questions(run, suite, extra_body)
     blocks = 1 + max(visit.segment.block for visit in visits)
     rows: list[list[RequestRecord]] = [[] for _ in (*run.levels, *run.controls)]
@@ -162,22 +168,26 @@ def _level(rig: Rig, rows: int, level: Level, driven: Sequence[DrivenLevel]) -> 
         end_s=driven[-1].end_s,
         cut=sum(each.cut for each in driven),
         interrupted=any(each.interrupted for each in driven),
-        lag=worst_lag([each.lag for each in driven]),
+        lag=lag_over(driven),
         cpu=mean_cpu(driven),
     )
     plan = ArrivalPlan(load=level.load, seed=0, requests=())
     return rig.summary(rows, plan, together)
 
 
-def worst_lag(lags: Sequence[Lag]) -> Lag:
-    """The instrument's largest error on any visit, and the most that was in flight."""
+def lag_over(driven: Sequence[DrivenLevel]) -> Lag:
+    """The instrument's error over all visits, as of one level, and the most that was in flight.
+
+    The largest of their percentiles would be the one worst moment: a visit can be short. The loop's gauge has run
+    on from visit to visit, so the last one's is that of all.
+    """
+    lags = [each.lag for each in driven]
     server = [lag.server_p99_s for lag in lags if lag.server_p99_s is not None]
-    return Lag(
-        send_p99_s=max(lag.send_p99_s for lag in lags),
-        loop_p99_s=max(lag.loop_p99_s for lag in lags),
-        server_p99_s=max(server) if server else None,
+    return replace(
+        lags[-1],
+        send_p99_s=send_p99_s(record for each in driven for record in each.requests),
+        server_p99_s=max(server, default=None),
         peak_in_flight=max(lag.peak_in_flight for lag in lags),
-        asked_in_flight=lags[0].asked_in_flight,
         reduced_accuracy=any(lag.reduced_accuracy for lag in lags),
     )
 

@@ -11,12 +11,12 @@ from servemark.domain.exchange import Judgement
 from servemark.domain.quality import LevelQuality
 from servemark.domain.run import Level, RequestRecord, Run
 from servemark.domain.workload import FixedLength, Workload
-from servemark.measurement.questions import CANARY
+from servemark.measurement.answers import answers_of
 from servemark.measurement.segments import control_loads
 from servemark.quality.crosstalk import owners_of
-from servemark.quality.exchanges import exchange_of
 from servemark.quality.hypotheses import verdict_on
 from servemark.quality.judging import judge_exchange
+from servemark.quality.tongues import likely_languages
 from servemark.stats.summary import summarise
 from servemark.stats.verdicts import judge
 
@@ -70,6 +70,14 @@ def judged(run: Run, *, margin_ratio: float | None = None, alpha: float = 0.05) 
     )
 
 
+def load_checks() -> None:
+    """Load what the checks read from disk (a model of languages, unpacked into the folder for temporary files).
+
+    Before a run, so that a disk which is full at its end does not cost what was measured.
+    """
+    likely_languages("Good morning", frozenset({"en", "ms"}))
+
+
 def _reference(quality: LevelQuality) -> LevelQuality:
     """Of the load that the others are compared with: no loss, by definition, where anything completed."""
     return replace(quality, loss_ratio=0.0) if quality.complete else quality
@@ -94,30 +102,12 @@ def _counted(run: Run) -> Workload:
 
 
 def _with_judgements(run: Run, levels: Sequence[Level]) -> tuple[Level, ...]:
-    items = {item.id: item for item in run.items}
-    alone = _alone_prompt_tokens(run)
-    canary = run.endpoint.settings.get(CANARY, "") if run.endpoint else ""
-    asked = [
-        (rows, record)
-        for rows, level in enumerate(levels)
-        for record in level.requests
-        if record.item in items
-    ]
-    exchanges = [
-        exchange_of(
-            items[record.item or ""],
-            record,
-            id=f"{rows}/{record.index}",
-            alone_prompt_tokens=alone.get(record.item or ""),
-            canary=canary,
-        )
-        for rows, record in asked
-    ]
-    owners = owners_of(exchanges)
+    answers = answers_of(run)
+    owners = owners_of([each.exchange for each in answers])
     found = {
-        (rows, record.index): judge_exchange(exchange, owners=owners)
-        for (rows, record), exchange in zip(asked, exchanges, strict=True)
-        if not record.warmup
+        (each.rows, each.record.index): judge_exchange(each.exchange, owners=owners)
+        for each in answers
+        if not each.record.warmup
     }
     return tuple(
         replace(
@@ -130,14 +120,3 @@ def _with_judgements(run: Run, levels: Sequence[Level]) -> tuple[Level, ...]:
 
 def _judged(record: RequestRecord, judgement: Judgement | None) -> RequestRecord:
     return record if judgement is None else replace(record, judgement=judgement)
-
-
-def _alone_prompt_tokens(run: Run) -> dict[str, int]:
-    """The server's count of each prompt at the lowest load, by item."""
-    lowest = control_loads([level.load for level in run.levels])[0]
-    rows = next(level.requests for level in run.levels if level.load == lowest)
-    return {
-        each.item: each.input_tokens
-        for each in rows
-        if each.item is not None and each.input_tokens is not None and not each.warmup
-    }

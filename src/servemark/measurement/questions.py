@@ -14,12 +14,11 @@ from servemark.domain.exchange import Item, Suite
 from servemark.domain.run import Run
 from servemark.domain.workload import ArrivalPlan, FixedLength, PlannedRequest, Rate, Users, Workload
 from servemark.load.driver import Extent
+from servemark.measurement.answers import CANARY
 from servemark.measurement.segments import Segment
 from servemark.quality.codes import code_of, with_codes
 from servemark.traffic.arrivals import arrival_plan
 
-CANARY = "canary"
-"""Name of the setting of a run that holds the code of its system prompts."""
 _FILLING_S = 60.0
 """Arrivals of an open loop that stand ready to keep up the load until the last judged answer has ended."""
 

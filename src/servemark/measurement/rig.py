@@ -20,6 +20,7 @@ from servemark.domain.engine_sample import EngineSample
 from servemark.domain.run import GpuSample, Level, RequestRecord
 from servemark.domain.workload import ArrivalPlan
 from servemark.load.driver import DrivenLevel, Extent, Prepare, drive
+from servemark.load.gauges import LoopGauge
 from servemark.load.progress import Progress
 from servemark.measurement.remarks import driving_remarks
 from servemark.stats.summary import summarise
@@ -45,6 +46,7 @@ class Rig:
         self._engine_cpu_s, self._on_progress = engine_cpu_s, on_progress
         self._samples: dict[int, list[GpuSample]] = defaultdict(list)
         self._engine: dict[int, list[EngineSample]] = defaultdict(list)
+        self._gauges: dict[int, LoopGauge] = defaultdict(LoopGauge)
         self._scraped = ScrapeCount()
         self._rows = 0
         self._clock = Clock(found.health.time_factor)
@@ -101,6 +103,7 @@ class Rig:
                 rows, replace(progress, **place) if place else progress
             ),
             engine_cpu_s=self._engine_cpu_s,
+            gauge=self._gauges[rows],
         )
         if not self._found.health.twin or driven.interrupted:
             return driven

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from servemark.client.credentials import Credentials
 from servemark.client.endpoint import base_url
-from servemark.client.engine_metrics import EngineSource, find_engine
+from servemark.client.engine_metrics import EngineSource, check_metrics_url, find_engine
 from servemark.client.preflight import Preflight, check_endpoint
 from servemark.diagnosis.causes import diagnose
 from servemark.domain.deployment import Deployment
@@ -108,6 +108,7 @@ async def measure_endpoint(
     found = Preflight(url=base_url(url), model=model or "")
     if not timeout_s > 0:
         raise InputError("timeout", expected="a time above 0", found=timeout_s)
+    check_metrics_url(metrics_url)
     planned = visits = remarks = ()
     if experiment is None:
         remarks = default_remarks(requests, duration_s, trace)
@@ -128,11 +129,8 @@ async def measure_endpoint(
     if preflight or metrics_url:
         source = await find_engine(
             found.url,
-            credentials=credentials,
-            metrics_url=metrics_url,
-            server=found.server,
-            settings=settings,
-        )
+            credentials=credentials, metrics_url=metrics_url, server=found.server, settings=settings,
+        )  # fmt: skip
     run = Run(
         origin="measured",
         method="load test",
