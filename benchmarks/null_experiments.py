@@ -1,9 +1,9 @@
 """How often the verdict on H0 cries wolf, and how often it sees: simulated experiments with a known truth.
 
-    python benchmarks/null_experiments.py [--experiments 1000] [--jobs 2] [--write]
+    python benchmarks/null_experiments.py [--experiments 1000] [--jobs 2] [--part margin] [--write]
 
 Every experiment is built request by request and judged by `quality.hypotheses.verdict_on` itself. `--write`
-puts the tables into docs/statistics.md, between its markers.
+puts the tables into docs/statistics.md, between their markers; `--part` makes one of them only.
 """
 
 import argparse
@@ -32,7 +32,6 @@ ASTRAY = Judgement(
     findings=(CheckResult(check="wrong_language", severity="major"),), passed=("wrong_answer",)
 )
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
-MARKERS = ("<!-- measured: begin -->", "<!-- measured: end -->")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Truth:
     more_failures: float = 0.0
     """At the highest load; below it in proportion to the doublings."""
     broken: float = 0.0
-    """Share of items that break at the highest load only."""
+    """Share of items that break at the highest load only, together where requests go wrong together."""
     growth: float = 1.0
     """Latency factor per doubling."""
     promised_s: float | None = None
@@ -90,7 +89,8 @@ def cell(rng, truth, users, block, units, moment, hard, base_s):
     )
     slipped = batched(rng, truth.spoilt * drift, users, count, truth.correlation)
     astray = batched(rng, truth.spoilt / 2 * drift, users, count, truth.correlation)
-    broke = rng.random(count) < (truth.broken if users == truth.loads[-1] else 0.0)
+    broken = truth.broken if users == truth.loads[-1] else 0.0
+    broke = batched(rng, broken, users, count, truth.correlation)
     together = np.repeat(rng.normal(0, BATCH_SPREAD, -(-count // users)), users)[:count]
     seconds = base_s[order] * drift * truth.growth ** (reach * np.log2(truth.loads[-1] / truth.loads[0]))
     if truth.correlation:
@@ -180,17 +180,22 @@ NULLS = {
     for rho, drift in ((0.0, 0.0), (0.05, 0.0), (0.2, 0.0), (0.0, 1.0), (0.2, 1.0))
 }
 QUIET = {"failures": 0.0, "spoilt": 0.0}
+# one item in five is wrong anyway and cannot break
+BREAKING = Truth(items=180, broken=0.05 / 0.8, **QUIET)
+FAILING = Truth(items=240, failures=0.01, more_failures=0.03, spoilt=0.0)
 POWERS = {
-    "5 % of the items break at 32 users, none heals": (
-        # one item in five is wrong anyway and cannot break
-        Truth(items=180, broken=0.05 / 0.8, **QUIET), "quality", "harmed",
+    "5 % of the items break at 32 users, none heals": (BREAKING, "quality", "harmed"),
+    "the same, correlation 0.05 in a batch": (replace(BREAKING, correlation=0.05), "quality", "harmed"),
+    "the same with the items that `--power` asks for then": (
+        replace(BREAKING, correlation=0.05, items=320), "quality", "harmed",
     ),
+    "the same, correlation 0.2": (replace(BREAKING, correlation=0.2), "quality", "harmed"),
     "no effect, 2 % of the items differ by chance between any two loads": (
-        Truth(items=339, failures=0.0, spoilt=0.0085), "quality", "not harmed",
+        Truth(items=407, failures=0.0, spoilt=0.0085), "quality", "not harmed",
     ),
-    "failures rise from 1 % to 4 % in equal steps": (
-        Truth(items=240, failures=0.01, more_failures=0.03, spoilt=0.0), "failures", "harmed",
-    ),
+    "failures rise from 1 % to 4 % in equal steps": (FAILING, "failures", "harmed"),
+    "failures rise so, correlation 0.05": (replace(FAILING, correlation=0.05), "failures", "harmed"),
+    "failures rise so, correlation 0.2": (replace(FAILING, correlation=0.2), "failures", "harmed"),
     "latency grows by 20 % with every doubling, nothing promised": (
         Truth(items=180, growth=1.2, **QUIET), "latency", "harmed",
     ),
@@ -198,6 +203,19 @@ POWERS = {
         Truth(items=180, growth=1.1, **QUIET), "latency", "slower",
     ),
 }  # fmt: skip
+AT_MARGIN = {
+    f"{what}, correlation {rho:g}": (replace(truth, correlation=rho), family)
+    for what, truth, family in (
+        ("3 points of the items break at 32 users", Truth(broken=0.03 / 0.8, **QUIET), "quality"),
+        (
+            "the same, and 1 % differ by chance",
+            Truth(broken=0.03 / 0.8, failures=0.0, spoilt=0.01),
+            "quality",
+        ),
+        ("failures rise from 1 % to 4 %", FAILING, "failures"),
+    )
+    for rho in (0.0, 0.05, 0.2)
+}
 ALONE = {
     "asymptotic": "Cochran-Armitage, asymptotic",
     "permuted": "the same, permuted over blocks",
@@ -239,29 +257,61 @@ def power_rows(experiments, jobs):
     return rows
 
 
+def margin_rows(experiments, jobs):
+    """How often "not harmed" is said where the harm is as large as the margin."""
+    rows = [row(("truth", "family", "said to be not harmed")), row("---")]
+    for name, (truth, family) in AT_MARGIN.items():
+        rows.append(row((name, family, share(run(truth, experiments, jobs), family, "not harmed"))))
+        print(rows[-1], flush=True)
+    return rows
+
+
 def row(cells):
     return f"| {' | '.join(cells)} |"
+
+
+def measured(experiments, jobs):
+    powers = max(experiments // 4, 1)
+    return [
+        f"No effect at all: {experiments:,} experiments in each row, 240 items, 6 blocks, 1 to 32 users.", "",
+        *null_tables(experiments, jobs), "",
+        f"Something to find: {powers} experiments in each row, requests independent unless a correlation is named, "
+        "6 blocks, 1 to 32 users.", "",
+        *power_rows(powers, jobs),
+    ]  # fmt: skip
+
+
+def margin(experiments, jobs):
+    count = max(experiments // 4, 1)
+    return [
+        f"Harm as large as the margin: {count} experiments in each row, 240 items, 6 blocks, 1 to 32 users.",
+        "",
+        *margin_rows(count, jobs),
+    ]
+
+
+PARTS = {"measured": measured, "margin": margin}
+
+
+def write(part, lines):
+    """Between the markers of that part."""
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    before, rest = PAGE.read_text("utf-8").split(begin)
+    text = "\n".join(lines)
+    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}", "utf-8")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--part", choices=PARTS, help="only this table")
     parser.add_argument("--write", action="store_true", help="into docs/statistics.md")
     options = parser.parse_args()
-    powers = max(options.experiments // 4, 1)
-    lines = [
-        f"No effect at all: {options.experiments:,} experiments in each row, 240 items, 6 blocks, 1 to 32 users.", "",
-        *null_tables(options.experiments, options.jobs), "",
-        f"Something to find: {powers} experiments in each row, independent requests, 6 blocks, 1 to 32 users.", "",
-        *power_rows(powers, options.jobs),
-    ]  # fmt: skip
-    if options.write:
-        text = PAGE.read_text("utf-8")
-        before, rest = text.split(MARKERS[0])
-        after = rest.split(MARKERS[1])[1]
-        measured = "\n".join(lines)
-        PAGE.write_text(f"{before}{MARKERS[0]}\n\n{measured}\n\n{MARKERS[1]}{after}", "utf-8")
+    for part in [options.part] if options.part else PARTS:
+        lines = PARTS[part](options.experiments, options.jobs)
+        if options.write:
+            write(part, lines)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_an_inconclusive_verdict_says_how_many_items_it_needs():
 def test_checks_that_found_nothing_are_named_with_their_number():
     section = section_of(experiment())
     # five levels of 240 complete answers and one of 214
-    assert section.text.endswith("Nothing found in 1,414 complete answers: system prompt leak.")
+    assert section.text.endswith("In 1,414 complete answers no case of: system-prompt leak.")
     rates, differences = section.tables[1:3]
     assert [row[0].text for row in rates.rows] == ["wrong language"]
     worst = differences.rows[0][-2]
@@ -58,12 +58,12 @@ def test_no_table_of_checks_where_none_found_anything():
 def test_controls_are_shown_first_and_second_time():
     noise = section_of(experiment()).tables[-1].rows[1]
     assert [cell.text for cell in noise] == [
-        "32 users", "201", "4", "1 / 1", "0 points", "1", "10.8 → 10.0", "16.2 s → 16.4 s",
+        "32 users", "201", "4", "1 / 1", "0 points", "> 0.99", "10.8 → 10.0", "16.2 s → 16.4 s",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, ABSENT), (0.0341, "0.034"), (0.00001, "< 0.001"), (1.0, "1")]
+    ("value", "text"), [(None, ABSENT), (0.0341, "0.034"), (0.00001, "< 0.001"), (1.0, "> 0.99")]
 )
 def test_p_values(value, text):
     assert p_label(value) == text
@@ -75,3 +75,19 @@ def test_effects_carry_their_unit():
     assert effect_label(latency) == "x 1.79 per doubling"
     assert effect_label(quality) == "+9.8 points"
     assert effect_label(replace(quality, effect=None)) == ABSENT
+
+
+def test_harm_that_the_interval_over_blocks_does_not_see_is_not_marked():
+    run = experiment()
+    *levels, last = run.levels
+    leaks, languages = last.quality.rates
+    unsure = replace(languages, difference_interval=(-0.01, 0.2))
+    last = replace(last, quality=replace(last.quality, rates=(leaks, unsure)))
+    differences = section_of(replace(run, levels=(*levels, last))).tables[2]
+    assert differences.rows[0][-2].mark is None
+
+
+def test_the_test_over_all_loads_stands_below_the_verdicts():
+    run = experiment()
+    notes = section_of(replace(run, quality=replace(run.quality, homogeneity_p=0.0004))).tables[0].notes
+    assert any(note.startswith("Cochran's Q") and "p < 0.001" in note for note in notes)

@@ -81,3 +81,23 @@ def test_two_loads_flip_signs():
     sums = np.array([3.0, 1.0, -1.0])
     cells = np.column_stack([-sums / 2, sums / 2])
     assert within_block_p(cells, np.array([0.0, 1.0]), seed=0) == pytest.approx(3 / 8, abs=0.02)
+
+
+def test_few_blocks_are_as_uncertain_as_student_says():
+    # shares 0, 20 and 40 % of ten each: residuals -2, 0, 2; error sqrt(3 / 2 * 8) / 30; t(2) = 4.303
+    low, high = ratio_interval_over_blocks(
+        np.array([0.0, 2.0, 4.0]), np.full(3, 10.0), block_weights(3, 0)
+    ) or (0, 0)
+    assert (low, high) == pytest.approx((0.2 - 4.303 * 12**0.5 / 30, 0.2 + 4.303 * 12**0.5 / 30), abs=1e-3)
+
+
+def test_five_blocks_cover_about_as_promised():
+    """Bootstrap alone: 92 % with five blocks, 74 % with three."""
+    rng = np.random.default_rng(3)
+    for blocks in (3, 5):
+        weights = block_weights(blocks, 0)
+        held = 0
+        for totals in rng.normal(10, 3, (400, blocks)):
+            low, high = ratio_interval_over_blocks(totals, np.ones(blocks), weights) or (0, 0)
+            held += low <= 10 <= high
+        assert held >= 0.93 * 400

@@ -246,6 +246,17 @@ def test_no_loss_of_quality_must_be_shown_not_only_be_unseen(loss, interval, wor
     assert (judged.verdict, judged.interval) == (word, interval)
 
 
+def test_a_promised_loss_is_ruled_out_by_the_bound_that_the_whole_experiment_uses():
+    """0 of 120 pairs: the interval ends at 3.1 points, the one-sided bound at 2.2."""
+    found = answered(0.0, (-0.031, 0.031))
+    assert found.quality is not None
+    bounded = replace(found, quality=replace(found.quality, loss_bound_ratio=0.022))
+    assert only(judge(bounded, [LOSS])).verdict == "holds"
+    unsure = replace(found, quality=replace(found.quality, loss_bound_ratio=0.0301))
+    # 1.645^2 x 0.03 x 0.97 / 0.03^2 = 87.5
+    assert only(judge(unsure, [LOSS])).requests_needed == 88
+
+
 def test_items_that_would_decide_by_hand():
     """No change in 100 pairs: 1.96^2 x 0.03 x 0.97 / 0.03^2 = 124.2; with 5 healed more, since pairs vary more."""
     assert only(judge(answered(0.0, (-0.04, 0.04)), [LOSS])).requests_needed == 125

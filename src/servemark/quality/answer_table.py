@@ -195,10 +195,8 @@ def paired_loss(table: AnswerTable, values: Floats, column: int, alpha: float) -
     totals, counts = table.over_blocks(change), table.over_blocks(both.astype(np.float64))
 
     def interval(confidence: float) -> Interval | None:
-        return _hull(
-            difference_interval(broke, healed, pairs, confidence),
-            ratio_interval_over_blocks(totals, counts, table.weights, confidence),
-        )
+        over_blocks = ratio_interval_over_blocks(totals, counts, table.weights, confidence)
+        return _hull(difference_interval(broke, healed, pairs, confidence), over_blocks, least=-1.0)
 
     one_sided = interval(1 - 2 * alpha)
     return PairedLoss(
@@ -214,10 +212,13 @@ def paired_loss(table: AnswerTable, values: Floats, column: int, alpha: float) -
 def share_interval(table: AnswerTable, hits: Floats, interval: Interval | None) -> Interval | None:
     """The wider of a binomial interval and the bootstrap over blocks of the share of 1 among 0 and 1."""
     counts = table.over_blocks((~np.isnan(hits)).astype(np.float64))
-    return _hull(interval, ratio_interval_over_blocks(table.over_blocks(hits), counts, table.weights))
+    over_blocks = ratio_interval_over_blocks(table.over_blocks(hits), counts, table.weights)
+    return _hull(interval, over_blocks, least=0.0)
 
 
-def _hull(one: Interval | None, other: Interval | None) -> Interval | None:
-    if one is None or other is None:
-        return one or other
-    return min(one[0], other[0]), max(one[1], other[1])
+def _hull(one: Interval | None, other: Interval | None, *, least: float) -> Interval | None:
+    """The wider of both at each end, between the least possible value and 1."""
+    known = [each for each in (one, other) if each is not None]
+    if not known:
+        return None
+    return max(least, min(low for low, _ in known)), min(1.0, max(high for _, high in known))

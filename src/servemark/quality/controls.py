@@ -20,7 +20,7 @@ DRIFT_FACTOR = 1.2
 def control_of(
     levels: Sequence[Level], control: Level, seed: int
 ) -> tuple[Control, dict[Asked, float]] | None:
-    """A repeated load against the first time, item by item, and per question the share of items that flip.
+    """A repeated load against the first time, item by item, and per question the net difference of the two.
 
     None where that load was not measured before, or is neither the lowest nor the highest.
     """
@@ -32,10 +32,11 @@ def control_of(
         return None
     table = answer_table([first, control], seed=seed, across_blocks=True)
     loss = paired_loss(table, table.spoilt, 1, 0.05)
-    flips: dict[Asked, float] = {
-        asked: float(change.mean())
+    # net, as the losses that are held against it: what breaks at random flips both ways under any load
+    floors: dict[Asked, float] = {
+        asked: abs(float(change.mean()))
         for asked, values in questions(table).items()
-        if len(change := np.abs(values[:, 1] - values[:, 0])[~np.isnan(values).any(axis=1)])
+        if len(change := (values[:, 1] - values[:, 0])[~np.isnan(values).any(axis=1)])
     }
     both = (table.failed == 0).all(axis=1)
     timed = ~np.isnan(table.e2e_s).any(axis=1)
@@ -54,11 +55,12 @@ def control_of(
         failures=_two(table.failed[again].mean(axis=0)) if again.any() else None,
         e2e_p50_s=_two(np.median(table.e2e_s[timed], axis=0)) if timed.any() else None,
     )
-    return found, flips
+    return found, floors
 
 
-def noise_of(controls: Sequence[Control], alpha: float) -> float:
-    """The largest net difference that two runs of one load showed: a loss must exceed it to count.
+def noise_of(controls: Sequence[Control], alpha: float) -> float | None:
+    """The largest net difference that two runs of one load showed: a loss must exceed it to count. None where no
+    repetition counts.
 
     The full repetition of the highest load always counts, the short one of the lowest only where it is beyond
     chance: a handful of items differs by points for nothing.
@@ -70,7 +72,7 @@ def noise_of(controls: Sequence[Control], alpha: float) -> float:
             if each.difference is not None
             and (each.kind == "noise" or (each.p_value is not None and each.p_value <= alpha))
         ),
-        default=0.0,
+        default=None,
     )
 
 

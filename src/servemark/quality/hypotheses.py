@@ -25,6 +25,7 @@ from servemark.quality.failures import failure_verdict
 from servemark.quality.latencies import latency_verdict
 from servemark.quality.losses import homogeneity, quality_verdict
 from servemark.quality.rates import Asked, adjusted, level_qualities, paired_losses
+from servemark.stats.resampling import FEWEST_BLOCKS
 
 
 def verdict_on(
@@ -88,7 +89,7 @@ def verdict_on(
         families=families,
         controls=known,
         homogeneity_p=homogeneity(table) if len(table.loads) > 1 else None,
-        notes=(*_notes(table), *control_notes(known, alpha)),
+        notes=(*_notes(table), *_bound_note(families), *control_notes(known, alpha)),
     )
     qualities = level_qualities(table, losses, p_values, _floors(found)) if levels else ()
     return qualities, verdict
@@ -100,10 +101,10 @@ def _promised(slos: Sequence[Slo], metric: str) -> float | None:
 
 
 def _floors(found: Sequence[tuple[Control, Mapping[Asked, float]]]) -> dict[Asked, float]:
-    """Share of items that flip between two runs of one load: of the highest load, else of the lowest."""
+    """Net difference between two runs of one load: of the highest load, else of the lowest."""
     floors: dict[Asked, float] = {}
-    for _, flips in sorted(found, key=lambda pair: pair[0].kind == "noise"):
-        floors |= flips
+    for _, net in sorted(found, key=lambda pair: pair[0].kind == "noise"):
+        floors |= net
     return floors
 
 
@@ -121,6 +122,15 @@ def _untested(table: AnswerTable) -> tuple[FamilyVerdict, ...]:
         )
         for family in FAMILIES
     )
+
+
+def _bound_note(families: Sequence[FamilyVerdict]) -> list[str]:
+    if not any(each.word == "not harmed" and each.family != "latency" for each in families):
+        return []
+    return [
+        "The bounds that rule harm out take requests as independent as far as no block shows otherwise: harm that is "
+        "rare and then strikes many requests at once can be missed."
+    ]
 
 
 def _notes(table: AnswerTable) -> list[str]:
@@ -142,5 +152,10 @@ def _notes(table: AnswerTable) -> list[str]:
         notes.append(
             f"With {table.block_count} blocks and two loads no p-value can be below {0.5**table.block_count:.2g}: "
             "at least 5 blocks are needed."
+        )
+    if 1 < table.block_count < FEWEST_BLOCKS:
+        notes.append(
+            f"{table.block_count} blocks: intervals of percentiles are too narrow where whole blocks differ; "
+            f"{FEWEST_BLOCKS} blocks carry them."
         )
     return notes

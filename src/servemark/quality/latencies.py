@@ -14,7 +14,7 @@ from servemark.domain.metrics import METRICS, QUANTILES
 from servemark.domain.quality import FamilyVerdict, FamilyWord, Interval
 from servemark.domain.workload import Slo
 from servemark.quality.answer_table import AnswerTable
-from servemark.quality.needs import MOST_ITEMS
+from servemark.quality.needs import MOST_ITEMS, p_words
 from servemark.stats.percentiles import mean_interval, quantile_interval
 from servemark.stats.resampling import bootstrap_interval, quantile_replicates
 from servemark.stats.summary import request_samples
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 class Promise:
     """A statistic at one load against its limit."""
 
-    name: str
+    slo: Slo
     column: int
     n: int
     value: float | None
@@ -46,8 +46,9 @@ class Promise:
     words: str
 
     @property
-    def statistic(self) -> str:
-        return self.name.rsplit("_", 1)[-1]
+    def label(self) -> str:
+        """`TTFT p95`."""
+        return f"{METRICS[self.slo.metric].label} {self.slo.statistic}"
 
     @property
     def breaks(self) -> bool:
@@ -59,7 +60,7 @@ class Promise:
 
     @property
     def strain(self) -> float:
-        return 0.0 if self.value is None else self.value / self.limit
+        return math.inf if self.value is None else self.value / self.limit
 
 
 def latency_verdict(table: AnswerTable, slos: Sequence[Slo], *, alpha: float) -> FamilyVerdict:
@@ -71,7 +72,9 @@ def latency_verdict(table: AnswerTable, slos: Sequence[Slo], *, alpha: float) ->
     promises = _promises(table, slos)
     rises = p_value <= alpha
     broken = [each for each in promises if each.breaks and rises]
-    worst = max(broken or promises, key=lambda each: each.strain)
+    # what decides: the promise that breaks, else the one that is open
+    open_yet = [each for each in promises if not each.holds]
+    worst = max(broken or open_yet or promises, key=lambda each: each.strain)
     word: FamilyWord = "inconclusive"
     if broken:
         word = "harmed"
@@ -89,8 +92,10 @@ def latency_verdict(table: AnswerTable, slos: Sequence[Slo], *, alpha: float) ->
         effect_interval=growth[1] if growth else None,
         worst_load=table.loads[worst.column],
         margin=_margin(table, worst),
-        items_needed=_needed(worst) if word == "inconclusive" else None,
-        would_change=_would_change(word, worst),
+        items_needed=_needed(worst)
+        if word == "inconclusive" and not (worst.breaks and not rises)
+        else None,
+        would_change=_would_change(table, word, worst),
     )
 
 
@@ -101,7 +106,7 @@ def latency_trend(table: AnswerTable) -> tuple[str, float | None, float]:
     Jonckheere-Terpstra; the p-value permutes loads inside blocks.
     """
     whole = ~np.isnan(table.e2e_s).any(axis=1)
-    order = np.arange(len(table.loads), dtype=np.float64)
+    order = np.unique(table.axis, return_inverse=True)[1].astype(np.float64)
     if whole.sum() >= max(2, PAIRED_SHARE * len(table.blocks)):
         times = table.e2e_s[whole]
         ranks = rankdata(times, axis=1)
@@ -148,17 +153,18 @@ def _absolute(table: AnswerTable, slo: Slo, lowest: float | None) -> list[Promis
     for column in range(1, len(table.loads)):
         values, blocks = samples(table, slo.metric, column)
         interval = _single(values, slo)
+        value = _point(values, slo.statistic)
         # a percentile too high for this many requests has no interval, whatever the bootstrap says
-        if interval is not None:
+        if interval is not None and value is not None:
             drawn = bootstrap_interval(_replicates(table, values, blocks, slo), len(np.unique(blocks)))
             low, high = drawn or interval
-            interval = min(low, interval[0]), max(high, interval[1])
+            interval = max(0.0, min(low, interval[0], value)), max(high, interval[1], value)
         found.append(
             Promise(
-                name=slo.name,
+                slo=slo,
                 column=column,
                 n=len(values),
-                value=_point(values, slo.statistic),
+                value=value,
                 interval=interval,
                 limit=slo.limit,
                 relative=False,
@@ -182,18 +188,20 @@ def _relative(table: AnswerTable, slo: Slo) -> list[Promise]:
             interval = bootstrap_interval(drawn[column] / drawn[0], table.block_count)
         if interval is None and (one := single[column]) and (other := single[0]) and other[0] > 0:
             interval = one[0] / other[1], one[1] / other[0]
-        known = value is not None and bool(lowest)
+        ratio = value / lowest if value is not None and lowest else None
+        if interval is not None:
+            interval = None if ratio is None else (min(interval[0], ratio), max(interval[1], ratio))
         found.append(
             Promise(
-                name=slo.name,
+                slo=slo,
                 column=column,
                 n=len(columns[column][0]),
-                value=value / lowest if value is not None and lowest else None,
-                interval=interval if known else None,
+                value=ratio,
+                interval=interval,
                 limit=FACTOR,
                 relative=True,
                 room=FACTOR,
-                words=f"{FACTOR:g} times what it is {table.alone}",
+                words=f"the {FACTOR:g} times that count as harm",
             )
         )
     return found
@@ -247,8 +255,8 @@ def _needed(worst: Promise) -> int | None:
     if worst.value is None:
         return None
     if worst.interval is None:
-        return requests_needed(worst.statistic)
-    n = max(worst.n, requests_needed(worst.statistic))
+        return requests_needed(worst.slo.statistic)
+    n = max(worst.n, requests_needed(worst.slo.statistic))
     low, high = worst.interval
     reach = high - worst.value if worst.value <= worst.limit else worst.value - low
     distance = abs(worst.value - worst.limit)
@@ -265,27 +273,44 @@ def _sentence(
     p_value: float,
     alpha: float,
 ) -> str:
+    where, p_value_words = table.label(worst.column), p_words(p_value)
     if worst.value is None:
-        return f"No request completed at {table.label(worst.column)}: nothing can be said of its latency."
-    rise = ""
-    if growth is not None:
-        around = "" if growth[1] is None else f" (95 % interval {growth[1][0]:.3g} to {growth[1][1]:.3g})"
-        rise = f"each doubling of the load multiplies the end-to-end latency by {growth[0]:.3g}{around}"
-    limit = f"{worst.name} at {table.label(worst.column)} is {_figures(worst)}"
+        if table.complete(worst.column)[0]:
+            label = _capital(METRICS[worst.slo.metric].label)
+            return f"{label} cannot be told at {where}: no complete request shows it."
+        return f"No request completed at {where}: nothing can be said of its latency."
+    rise = _rise(growth, p_value if word in ("harmed", "slower") else None)
+    limit = f"{worst.label} at {where} is {_figures(table, worst)}"
     if word == "harmed":
-        return f"{limit}: beyond {worst.words}. {_capital(rise)}."
+        return f"{limit}: beyond {worst.words}.{rise and f' {_capital(rise)}.'}"
     if word == "slower":
         return f"{_capital(rise)}; still, at worst {limit}, within {worst.words}."
     if word == "not harmed":
-        return f"No rise over the loads is seen (p = {p_value:.2g}): {rise}. At worst {limit}, within {worst.words}."
+        seen = f"No rise over the loads is seen ({p_value_words}){rise and f': {rise}'}"
+        return f"{seen}. At worst {limit}, within {worst.words}."
     if p_value > alpha and worst.breaks:
-        return f"{limit}: beyond {worst.words}, but no rise over the loads is seen (p = {p_value:.2g})."
-    return f"{limit}: whether within {worst.words} cannot be said. {_capital(rise)}."
+        return f"{limit}: beyond {worst.words}, but no rise over the loads is seen ({p_value_words})."
+    few = f" ({worst.n} requests, too few for an interval)" if worst.interval is None else ""
+    return f"{limit}{few}: whether within {worst.words} cannot be said.{rise and f' {_capital(rise)}.'}"
 
 
-def _figures(worst: Promise) -> str:
+def _rise(growth: tuple[float, Interval | None] | None, p_value: float | None) -> str:
+    """The growth in words; where ranks rise beyond chance and the interval of the mean does not tell, both."""
+    if growth is None:
+        return ""
+    slope, interval = growth
+    around = "" if interval is None else f" (95 % interval {interval[0]:.3g} to {interval[1]:.3g})"
+    words = f"each doubling of the load multiplies the end-to-end latency by {slope:.3g}{around}"
+    if p_value is None or interval is None or not interval[0] <= 1.0 <= interval[1]:
+        return words
+    return f"item by item, latency rises with load beyond chance ({p_words(p_value)}); on average {words}"
+
+
+def _figures(table: AnswerTable, worst: Promise) -> str:
     show = (lambda x: f"{x:.3g}") if worst.relative else format_seconds
-    unit = " times as long" if worst.relative else ""
+    unit = ""
+    if worst.relative:
+        unit = f" times as long as {table.alone}"
     if worst.value is None or worst.interval is None:
         return f"{show(worst.value or 0.0)}{unit}"
     return (
@@ -293,12 +318,16 @@ def _figures(worst: Promise) -> str:
     )
 
 
-def _would_change(word: FamilyWord, worst: Promise) -> str:
+def _would_change(table: AnswerTable, word: FamilyWord, worst: Promise) -> str:
     if word == "harmed":
         return f"A repetition whose interval lies within {worst.words}, or a looser promise."
+    if worst.value is None:
+        return f"Complete answers at {table.label(worst.column)}."
+    if word == "inconclusive" and worst.breaks:
+        return f"More than {table.block_count} block{'s' * (table.block_count != 1)}."
     if word == "inconclusive":
         return "More items, or more blocks where whole blocks differ."
-    return f"A {worst.name} beyond {worst.words} at one of these loads, or at a higher one."
+    return f"{worst.label} beyond {worst.words} at one of these loads, or at a higher one."
 
 
 def _capital(text: str) -> str:

@@ -78,6 +78,7 @@ def _level_quality(
         changed_ratio=_changed(table, column),
         loss_ratio=loss.difference if loss else None,
         loss_interval=loss.interval if loss else None,
+        loss_bound_ratio=loss.bound if loss else None,
         rates=tuple(
             _check_rate(table, asked, values[:, column], losses.get((asked, column)), p_values.get((asked, column)),
                         floors.get(asked))

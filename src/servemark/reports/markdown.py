@@ -71,7 +71,9 @@ def _head(column: Column) -> str:
 
 def _cell(cell: Cell) -> str:
     mark = f"{MARKS[cell.mark]} " if cell.mark else ""
-    detail = f" ({_text(cell.detail)})" if cell.detail else ""
+    # lines below each other elsewhere
+    lines = "; ".join(cell.detail.splitlines())
+    detail = f" ({_text(lines)})" if lines else ""
     text = f"*{_text(cell.text)}*" if cell.faint and not cell.mark else _text(cell.text)
     return f"{mark}{text}{detail}"
 

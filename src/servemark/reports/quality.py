@@ -16,7 +16,7 @@ from servemark.domain.quality import (
 )
 from servemark.domain.run import Level, Run
 from servemark.domain.workload import load_label
-from servemark.reports.labels import and_list, percent
+from servemark.reports.labels import percent
 from servemark.reports.outcomes import (
     interval_label,
     judged_levels,
@@ -40,6 +40,8 @@ CHECK_WORDS: Final = {
     "truncated_window": "cut at the end of the context",
     "truncated_stream": "stream broke off",
     "cross_talk": "cross-talk",
+    "self_contradiction": "self-contradiction",
+    "system_prompt_leak": "system-prompt leak",
 }
 CONTROL_WORDS: Final = {"drift": "first against last block", "noise": "all items twice"}
 
@@ -60,7 +62,7 @@ def quality_section(runs: Sequence[Run], series: Sequence[Series]) -> Section | 
         if (loss := loss_chart(run, each, f"loss-{i}")) is not None:
             charts.append(loss)
         tables.append(family_table(run.quality, each))
-        tables += check_tables(judged, each)
+        tables += check_tables(judged, each, run.quality.alpha)
         if run.quality.controls:
             tables.append(control_table(run.quality.controls, each))
     if not tables:
@@ -98,12 +100,28 @@ def family_table(verdict: QualityVerdict, series: Series) -> Table:
         columns=columns,
         rows=tuple(_family_row(each) for each in verdict.families),
         notes=(
-            f"Tests at {percent(verdict.alpha)}; answers must not lose more than "
-            f"{100 * verdict.margin_ratio:g} points. Effects with 95 % intervals.",
+            f"Tests at {percent(verdict.alpha)}; more than {100 * verdict.margin_ratio:g} points of failures gained "
+            "or of useful answers lost count as harm. Effects with 95 % intervals.",
+            *_homogeneity(verdict),
             *verdict.notes,
         ),
         colour=series.colour,
     )
+
+
+def _homogeneity(verdict: QualityVerdict) -> tuple[str, ...]:
+    if verdict.homogeneity_p is None:
+        return ()
+    return (
+        f"Cochran's Q, useful answers at all loads together: p {p_words(verdict.homogeneity_p)} (items taken as "
+        "independent).",
+    )
+
+
+def p_words(value: float) -> str:
+    """Behind a `p`: `= 0.034`, `< 0.001`."""
+    label = p_label(value)
+    return label if label[0] in "<>" else f"= {label}"
 
 
 def _family_row(each: FamilyVerdict) -> tuple[Cell, ...]:
@@ -140,13 +158,15 @@ def _effect(verdict: FamilyVerdict, value: float) -> str:
 
 
 def p_label(value: float | None) -> str:
-    """`0.034`, `< 0.001`."""
+    """`0.034`, `< 0.001`, `> 0.99`."""
     if value is None:
         return ABSENT
+    if value > 0.99:
+        return "> 0.99"
     return "< 0.001" if value < 0.001 else f"{value:.2g}"
 
 
-def check_tables(judged: Judged, series: Series) -> tuple[Table, ...]:
+def check_tables(judged: Judged, series: Series, alpha: float) -> tuple[Table, ...]:
     """Every check that found something: its rate at each load, and the paired difference to alone."""
     names = list(dict.fromkeys(rate.check for _, quality in judged for rate in quality.rates))
     found = [name for name in names if any(_rate(quality, name).failed for _, quality in judged)]
@@ -169,18 +189,19 @@ def check_tables(judged: Judged, series: Series) -> tuple[Table, ...]:
         return (rates,)
     differences = Table(
         title=f"{lead}: paired difference to {loads[0]}, in points",
-        columns=(head, *(Column(label=label) for label in loads[1:]), Column(label="A/A floor", unit="%")),
+        columns=(head, *(Column(label=label) for label in loads[1:]), Column(label="A/A floor")),
         rows=tuple(
             (
                 Cell(text=_words(name)),
-                *(_difference_cell(_rate(quality, name)) for _, quality in judged[1:]),
+                *(_difference_cell(_rate(quality, name), alpha) for _, quality in judged[1:]),
                 _floor_cell([_rate(quality, name) for _, quality in judged]),
             )
             for name in found
         ),
         notes=(
             "Below a difference: its 95 % interval, then the items that broke and that healed. "
-            "✗: harm after Holm's correction. A/A floor: items that flip between two runs of one load.",
+            "✗: beyond chance after Holm's correction, and by the interval. A/A floor: what two runs of one load "
+            "differ by.",
         ),
         colour=series.colour,
     )
@@ -188,13 +209,18 @@ def check_tables(judged: Judged, series: Series) -> tuple[Table, ...]:
 
 
 def _clean_note(judged: Judged) -> str:
-    """The checks that found nothing, and in how many answers."""
-    names = dict.fromkeys(rate.check for _, quality in judged for rate in quality.rates)
-    clean = [
-        _words(name) for name in names if not any(_rate(quality, name).failed for _, quality in judged)
-    ]
+    """The checks that found nothing, and in how many answers they looked."""
     answers = sum(quality.complete for _, quality in judged)
-    return f"Nothing found in {answers:,} complete answers: {and_list(clean)}." if clean else ""
+    clean: list[str] = []
+    for name in dict.fromkeys(rate.check for _, quality in judged for rate in quality.rates):
+        rates = [_rate(quality, name) for _, quality in judged]
+        # a complete answer did not break off, and `useful` is all checks together
+        if name not in ("useful", "truncated_stream") and not any(each.failed for each in rates):
+            looked = sum(each.n for each in rates)
+            clean.append(
+                _words(name) + (f" (in {looked:,} that it applies to)" if looked < answers else "")
+            )
+    return f"In {answers:,} complete answers no case of: {', '.join(clean)}." if clean else ""
 
 
 def _words(name: str) -> str:
@@ -215,19 +241,18 @@ def _rate_cell(rate: CheckRate) -> Cell:
     return Cell(text=f"{100 * rate.ratio:.1f} %", detail=interval)
 
 
-def _difference_cell(rate: CheckRate) -> Cell:
+def _difference_cell(rate: CheckRate, alpha: float) -> Cell:
     if rate.difference is None:
         return Cell(text=ABSENT, faint=True)
     interval = f"{interval_label(rate.difference_interval)}\n" if rate.difference_interval else ""
-    harmed = rate.p_value is not None and rate.p_value <= ALPHA and rate.difference > 0
+    # McNemar takes items as independent, the interval knows of blocks: both have to say so
+    apart = rate.difference_interval is None or rate.difference_interval[0] > 0
+    harmed = rate.p_value is not None and rate.p_value <= alpha and rate.difference > 0 and apart
     return Cell(
         text=f"{100 * rate.difference:+.1f}",
         detail=f"{interval}{rate.broke} broke, {rate.healed} healed",
         mark="breaks" if harmed else None,
     )
-
-
-ALPHA: Final = 0.05
 
 
 def _floor_cell(rates: Sequence[CheckRate]) -> Cell:

@@ -51,7 +51,9 @@ def mean_interval(values: NDArray[np.float64]) -> Interval | None:
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def pooled_mean_interval(totals: NDArray[np.float64], counts: NDArray[np.float64]) -> Interval | None:
+def pooled_mean_interval(
+    totals: NDArray[np.float64], counts: NDArray[np.float64], confidence: float = CONFIDENCE
+) -> Interval | None:
     """Interval of a pooled mean `sum(totals) / sum(counts)` whose samples come in clusters.
 
     Samples inside one cluster (gaps inside one request) may depend on each other in any way; clusters
@@ -65,7 +67,7 @@ def pooled_mean_interval(totals: NDArray[np.float64], counts: NDArray[np.float64
     mean = float(totals.sum()) / samples
     residuals = totals - mean * counts
     error = (m / (m - 1) * float(residuals @ residuals)) ** 0.5 / samples
-    half = student_quantile(m - 1) * error
+    half = student_quantile(m - 1, confidence) * error
     return mean - half, mean + half
 
 
@@ -78,9 +80,9 @@ def ratio_interval(hits: int, n: int) -> Interval | None:
     return low, high
 
 
-def student_quantile(freedom: int) -> float:
-    """Two-sided 95 % point of Student's t."""
-    return float(stdtrit(freedom, 1.0 - TAIL))
+def student_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
+    """Two-sided point of Student's t: 95 % unless said otherwise."""
+    return float(stdtrit(freedom, (1.0 + confidence) / 2))
 
 
 def pooled_quantiles(

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from servemark.stats.percentiles import Interval
+from servemark.stats.percentiles import Interval, pooled_mean_interval
 
 Floats = NDArray[np.float64]
 REPLICATES = 1999
 PERMUTATIONS = 4999
+FEWEST_BLOCKS = 6
+"""Below it a bootstrap cannot reach the tails: three blocks of equal truth lie on one side of it one time in four."""
 _CHUNK = 1 << 21
 
 
@@ -60,10 +62,17 @@ def bootstrap_interval(replicates: Floats, blocks: int, confidence: float = 0.95
 def ratio_interval_over_blocks(
     totals: Floats, counts: Floats, weights: Floats, confidence: float = 0.95
 ) -> Interval | None:
-    """Interval of the pooled ratio `sum(totals) / sum(counts)`, one entry per block."""
-    drawn = weights @ counts
+    """Interval of the pooled ratio `sum(totals) / sum(counts)`, one entry per block.
+
+    With fewer than six blocks the wider of the bootstrap's and Student's over blocks.
+    """
+    drawn, full = weights @ counts, counts > 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        return bootstrap_interval((weights @ totals) / drawn, int((counts > 0).sum()), confidence)
+        found = bootstrap_interval((weights @ totals) / drawn, int(full.sum()), confidence)
+    if found is None or full.sum() >= FEWEST_BLOCKS:
+        return found
+    student = pooled_mean_interval(totals[full], counts[full], confidence) or found
+    return min(found[0], student[0]), max(found[1], student[1])
 
 
 def quantile_replicates(values: Floats, block: NDArray[np.intp], q: float, weights: Floats) -> Floats:

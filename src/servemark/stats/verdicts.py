@@ -17,7 +17,7 @@ from servemark.units import format_ratio, format_seconds
 MANY_TOGETHER_RATIO = 0.2
 """Share of chunks read together with the one before, from which percentiles of the gaps mean little."""
 _TAIL = 0.025
-_Z = 1.959964
+_Z, _Z_ONE_SIDED = 1.959964, 1.644854
 """Two-sided 95 % point of the normal distribution."""
 _MEASURED_FROM_SENDING = ("ttft_s", "ttft_scheduled_s", "e2e_s", "e2e_scheduled_s")
 """These begin at a moment the client chose, so its lag can only make them too long."""
@@ -31,7 +31,7 @@ def judge(level: Level, slos: Sequence[Slo]) -> Level:
     One SLO is *undecided* where its statistic has no 95 % interval at this number of requests, where the
     instrument's own lag could flip it, where a latency holds only for want of the requests cut off at the
     end, where there were fewer requests than users, or (a percentile of ITL) where many chunks were read
-    together. The loss of answer quality is judged by its whole interval. Otherwise the point value
+    together. The loss of answer quality is judged by its bound and interval. Otherwise the point value
     decides; one that meets its limit exactly holds. A metric without a sample breaks its promise when
     requests were sent and none completed. A closed-form level has no samples (n = 0) and is judged by
     its values.
@@ -135,12 +135,14 @@ def _loss_word(
 ) -> tuple[VerdictWord, str, int | None]:
     """Non-inferiority: no harm must be shown, not only harm missing.
 
-    Holds where the whole 95 % interval of the paired loss is within the margin, breaks where it is beyond.
+    Holds where the one-sided 95 % bound of the paired loss is within the margin, as in the verdict on the whole
+    experiment (the end of its 95 % interval where there is no bound); breaks where the interval is beyond.
     Between them: the pairs at which Tango's score test of the margin would decide, if the loss d and the share q
     of healed pairs stayed what they are: `z^2 (2 q + m (1 - m)) / (m - d)^2`.
     """
     low, high = interval
-    if high <= margin:
+    bound = level.quality.loss_bound_ratio if level.quality else None
+    if (high if bound is None else bound) <= margin:
         return "holds", "", None
     if low > margin:
         return "breaks", "", None
@@ -151,7 +153,8 @@ def _loss_word(
     )
     pairs, healed = (useful.pairs, useful.healed / useful.pairs) if useful and useful.pairs else (0, 0.0)
     room = abs(margin - loss)
-    needed = math.ceil(_Z**2 * (2 * healed + margin * (1 - margin)) / room**2) if room > 0 else None
+    z = _Z if bound is None else _Z_ONE_SIDED
+    needed = math.ceil(z**2 * (2 * healed + margin * (1 - margin)) / room**2) if room > 0 else None
     reason = f"the loss may be anything from {format_ratio(low)} to {format_ratio(high)} by {pairs} items"
     return "undecided", reason, needed
 
