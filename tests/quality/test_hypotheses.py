@@ -178,6 +178,10 @@ def test_the_cliff_leaves_no_answers_to_judge():
     assert families["failures"].word == "harmed"
     assert families["quality"].word == "inconclusive"
     assert "only 8 of 240 items completed" in families["quality"].sentence
+    assert families["quality"].would_change.startswith("Answers to most items at 8 users")
+    # were it the lowest load that fails, answers there would be missing
+    families, _ = words([asked(1, failed=232), asked(2), asked(8)])
+    assert families["quality"].would_change.startswith("Answers to most items at 1 user:")
 
 
 def slow(factor):
@@ -193,7 +197,7 @@ def test_latency_without_a_promise():
     assert "Page" in latency.test and latency.statistic is not None
     families, _ = words(slow(1.5))
     assert families["latency"].word == "harmed"
-    assert "2 times what it is alone" in families["latency"].sentence
+    assert "3.38 times as long as alone" in families["latency"].sentence
 
 
 def test_latency_with_a_promise():
@@ -309,6 +313,119 @@ def test_texts_that_change():
     assert [each.changed_ratio for each in qualities] == [None, 1.0]
 
 
-def test_the_floor_is_the_share_that_flips_between_equal_runs():
+def test_the_floor_is_the_net_difference_of_equal_runs():
     qualities, _ = verdict_on([asked(1), asked(8)], [asked(8, wrong=12)], suite="exam", items=ITEMS)
     assert qualities[1].rates[0].floor_ratio == pytest.approx(0.05)
+    # as many break as heal: no difference, whatever flips
+    first = level(8, [request(i, judgement=WRONG if i % 5 == 0 else GOOD) for i in range(ITEMS)])
+    again = level(8, [request(i, judgement=WRONG if i % 5 == 1 else GOOD) for i in range(ITEMS)])
+    qualities, verdict = verdict_on([asked(1), first], [again], suite="exam", items=ITEMS)
+    assert qualities[1].rates[0].floor_ratio == 0.0
+    assert verdict.controls[0].broke == verdict.controls[0].healed == 48
+    assert verdict.families[2].word == "harmed"
+
+
+def test_not_harmed_shows_the_bound_that_rules_the_margin_out():
+    """4 of 240 break, 2 heal: the 95 % interval passes 3 points, the one-sided bound does not."""
+    rows = [request(i, judgement=WRONG if i in (0, 49, 98, 147) else GOOD) for i in range(ITEMS)]
+    before = [request(i, judgement=WRONG if i in (11, 18) else GOOD) for i in range(ITEMS)]
+    families, _ = words([level(1, before), level(8, rows)])
+    quality = families["quality"]
+    assert quality.word == "not harmed"
+    assert quality.effect_interval is not None and quality.effect_interval[1] > 3.0
+    assert quality.sentence.endswith(
+        "at every load a loss above 2.9 points is ruled out (one-sided 95 % bound); the margin is 3 points."
+    )
+
+
+def test_nothing_flipped_is_said_in_plain_words():
+    families, _ = words(clean())
+    assert families["quality"].sentence.startswith(
+        "Not one of 240 items lost or gained a useful answer at any load; at every load a loss above 1.1 points is "
+    )
+    assert "not one more or fewer at any load" in families["failures"].sentence
+    # fewer failures at one load, as many at the worst: that is not the same
+    families, _ = words([asked(1, failed=12), asked(2, failed=12), asked(4)])
+    assert "not one more" not in families["failures"].sentence
+
+
+def test_noise_is_named_only_where_it_was_measured():
+    levels = [*clean()[:-1], asked(32, wrong=24)]
+    families, _ = words(levels)
+    assert "no load was repeated" in families["quality"].sentence
+    families, _ = words(levels, [asked(32, wrong=24)])
+    assert "above the 0 points by which two runs of one load differ" in families["quality"].sentence
+    families, _ = words(levels, [asked(32)])
+    assert "Two runs of one load differ by as much (10 points)" in families["quality"].sentence
+    assert "agrees with the first" in families["quality"].would_change
+
+
+def test_a_broken_promise_on_failures_is_named():
+    promise = Slo(metric="failures_ratio", statistic="value", limit=0.01)
+    levels = [
+        asked(n, failed=failed, items=1200) for n, failed in zip((1, 2, 4, 8), (0, 0, 6, 30), strict=True)
+    ]
+    families, _ = words(levels, margin_ratio=0.05, slos=[promise])
+    assert families["failures"].sentence.endswith("More than the promised 1 % fail.")
+
+
+def test_latency_names_metrics_as_people_do():
+    promise = Slo(metric="e2e_s", statistic="p95", limit=5.0)
+    families, _ = words(slow(1.5), slos=[promise])
+    latency = families["latency"]
+    assert "at worst E2E latency p95 at 8 users is" in latency.sentence
+    assert latency.would_change.startswith("E2E latency p95 beyond the promised 5.00 s")
+
+
+def test_the_load_that_leaves_latency_open_is_the_one_spoken_of():
+    """Nothing completes at 8 users: the promise that holds at 4 decides nothing."""
+    promise = Slo(metric="e2e_s", statistic="p95", limit=2.0)
+    families, _ = words([asked(1), asked(4), asked(8, failed=ITEMS)], slos=[promise])
+    latency = families["latency"]
+    assert latency.word == "inconclusive"
+    assert latency.sentence == "No request completed at 8 users: nothing can be said of its latency."
+    assert latency.would_change == "Complete answers at 8 users."
+    assert latency.worst_load == Users(users=8)
+
+
+def test_one_load_twice_has_no_order():
+    families, _ = words([asked(8), asked(8, seconds=3.0)])
+    assert families["latency"].p_value == 1.0
+    assert families["latency"].word == "inconclusive"
+    assert ": ." not in families["latency"].sentence
+
+
+def test_few_blocks_keep_shares_between_nothing_and_all():
+    rows = [request(i, block=i % 2, judgement=WRONG if i % 2 and i < 200 else GOOD) for i in range(ITEMS)]
+    qualities, verdict = verdict_on(
+        [level(1, [replace(row, judgement=GOOD) for row in rows]), level(8, rows)],
+        [],
+        suite="exam",
+        items=ITEMS,
+    )
+    top = qualities[1]
+    assert top.accuracy_interval == (0.0, 1.0)
+    assert top.loss_interval == (-1.0, 1.0)
+    assert any(note.startswith("2 blocks: intervals of percentiles") for note in verdict.notes)
+
+
+def test_blocks_that_do_not_agree_ask_for_blocks_not_for_items():
+    """Every request fails at 2 users, none at 1 or 32: no rise with load, and more items show none either."""
+    families, _ = words([asked(1), asked(2, failed=ITEMS), asked(32)])
+    failures = families["failures"]
+    assert failures.word == "inconclusive"
+    assert "The blocks show no rise over all loads" in failures.sentence
+    assert (failures.items_needed, failures.would_change) == (None, "More than 6 blocks.")
+
+
+def test_a_gain_is_called_one():
+    families, _ = words([asked(1, wrong=30), asked(8)])
+    assert "a net gain of 12.5 points (95 % interval of the loss" in families["quality"].sentence
+    assert "at every load a loss is ruled out" in families["quality"].sentence
+
+
+def test_intervals_of_latency_hold_their_value_and_time_is_positive():
+    promise = Slo(metric="e2e_s", statistic="mean", limit=5.0)
+    two = [level(n, [request(0, seconds=0.1), request(1, seconds=9.0)]) for n in (1, 8)]
+    families, _ = words(two, slos=[promise])
+    assert "(95 % interval 0 s to" in families["latency"].sentence

@@ -56,8 +56,7 @@ def test_batches_go_wrong_together(script):
 
 
 def test_the_page_holds_what_was_measured(script):
-    text = script.PAGE.read_text("utf-8")
-    measured = text.split(script.MARKERS[0])[1].split(script.MARKERS[1])[0]
+    measured = _table(script, "measured")
     rows = [line for line in measured.splitlines() if re.match(r"\| 0", line)]
     assert len(rows) == 2 * len(script.NULLS)
     for line in rows[: len(script.NULLS)]:
@@ -65,3 +64,22 @@ def test_the_page_holds_what_was_measured(script):
             assert float(low) <= 5.0, line
     for name in script.POWERS:
         assert f"| {name} |" in measured
+    harmful = _table(script, "margin")
+    for name in script.AT_MARGIN:
+        (line,) = [line for line in harmful.splitlines() if line.startswith(f"| {name} |")]
+        # where requests go wrong one by one the bound keeps its promise
+        if name.endswith("correlation 0"):
+            assert float(re.findall(r"\((\d+\.\d)-", line)[0]) <= 5.0, line
+
+
+def _table(script, part):
+    text = script.PAGE.read_text("utf-8")
+    return text.split(f"<!-- {part}: begin -->")[1].split(f"<!-- {part}: end -->")[0]
+
+
+def test_one_part_is_written_between_its_markers(script, tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- margin: begin -->\nold\n<!-- margin: end -->\nz\n", "utf-8")
+    monkeypatch.setattr(script, "PAGE", page)
+    script.write("margin", ["new"])
+    assert page.read_text("utf-8") == "a\n<!-- margin: begin -->\n\nnew\n\n<!-- margin: end -->\nz\n"

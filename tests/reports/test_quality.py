@@ -19,7 +19,7 @@ def test_one_row_per_family_with_its_verdict():
     families = section_of(experiment()).tables[0]
     assert [(row[0].text, row[1].text, row[1].mark) for row in families.rows] == [
         ("failure rate", "harmed", "breaks"),
-        ("latency", "slower, within the promise", "holds"),
+        ("latency", "slower, within its limit", "holds"),
         ("answer quality", "harmed", "breaks"),
     ]
     assert "3 points" in families.notes[0]

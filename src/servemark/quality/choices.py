@@ -8,15 +8,19 @@ from collections.abc import Mapping
 from servemark.domain.exchange import Exchange
 from servemark.quality import grades, texts
 from servemark.quality.claims import Claim, claims_of, offered_label, option_of_text, plain
+from servemark.quality.mentions import named_labels, short_choice
 from servemark.quality.refusals import refusing_sentence
 from servemark.quality.rulings import NOT_APPLICABLE, PASSED, Ruling, defect, not_applicable
+from servemark.quality.wordings import NO_CHOICE
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.S)
-COMPLETE = frozenset({None, "stop", "end_turn", "eos", "eos_token", "stop_sequence", "completed"})
+COMPLETE = frozenset({"stop", "end_turn", "eos", "eos_token", "stop_sequence", "completed"})
 """Finish reasons of an answer that had room for its choice."""
 
+_ANSWER_X = r"\b(?:answer|jawapan|jawaban)\s*:\s*[`\"'<(\[]*(?:X|huruf|letter|label|the letter)\b"
+_ASKS_FOR_LINE = re.compile(_ANSWER_X, re.I)
+"""The prompt wants a line with a label, of an explanation too."""
 _ASKS_FOR_LABEL = re.compile(
-    r"\b(?:answer|jawapan|jawaban)\s*:\s*[`\"'<(\[]*(?:X|huruf|letter|label|the letter)\b|\b(?:the|one|a"
+    rf"{_ANSWER_X}|\b(?:the|one|a"
     r"|its|single) letter (?:of|only)\b"
     r"|\bwith (?:only |just )?(?:the|a|one|its|your)? ?(?:single |correct )*letter\b|\bhuruf (?:pilihan"
     r"|jawapan|jawaban|sahaja|saja|yang)\b"
@@ -24,6 +28,18 @@ _ASKS_FOR_LABEL = re.compile(
     re.I,
 )
 """The prompt wants a label to be named."""
+STEM = 5
+"""Signs by which a longer word is known in any of its forms."""
+_UNDECIDED = re.compile(
+    r"\bn/a\b|\b(?:both|baik) (?:option |pilihan )?\(?\w\)? (?:and|dan|maupun|mahupun) \(?\w\b"
+    r"|\b(?:not sure|unsure|undecided|torn between|no idea|(?:don't|don’t|do not) know"
+    r"|hard to (?:say|tell|choose|decide)"
+    r"|(?:cannot|can't|can’t|could not|couldn't|unable to) (?:decide|determine|choose|tell|say|pick)"
+    r"|(?:tidak|kurang|tak) (?:pasti|yakin|tahu|tau)|sukar (?:untuk )?(?:di)?(?:tentukan|pastikan|pilih|kata\w*)"
+    r"|(?:sulit|susah) (?:untuk )?(?:di)?(?:tentukan|pastikan|pilih)|bingung|ragu(?:-ragu)?"
+    r"|(?:tidak|tak) (?:dapat|boleh|bisa) (?:me)?(?:nentukan|mastikan|milih|mutuskan|tentukan|pastikan|pilih))\b",
+    re.I,
+)
 SHORT_WORDS = 12
 """A longer answer may mention a wrong option without choosing it."""
 
@@ -31,7 +47,7 @@ SHORT_WORDS = 12
 def spoken(exchange: Exchange) -> str:
     """The text that must hold the choice: the answer, else the reasons; without a model's thoughts in tags."""
     text = exchange.answer if exchange.answer is not None else exchange.reasoning or ""
-    return _THOUGHTS.sub("", text).strip()
+    return texts.without_thoughts(text).strip()
 
 
 def final_claim(text: str, options: Mapping[str, str]) -> Claim | None:
@@ -46,8 +62,29 @@ def final_claim(text: str, options: Mapping[str, str]) -> Claim | None:
         if fits:
             return fits[-1]
     bare = plain(text).strip()
-    label = option_of_text(bare, options)
+    opening = opening_option(bare, options)
+    label = opening or option_of_text(bare, options)
+    named = named_labels(bare, options)
+    if label is not None and label != opening and NO_CHOICE.search(_without(bare, options[label])):
+        return None
+    if label is None or named - {label}:
+        return short_choice(bare, options) if label is None and len(named) == 1 else None
     return None if label is None else Claim(label, True, "text", 0, len(bare), bare)
+
+
+def _without(text: str, option: str) -> str:
+    return re.sub(re.escape(option.strip(" .")), " ", text, flags=re.I)
+
+
+def opening_option(text: str, options: Mapping[str, str]) -> str | None:
+    """The option whose text is the first sentence or line: `Melaka. Albuquerque took its port in 1511.`"""
+    fits = [
+        label
+        for label, said in options.items()
+        if len(bare := said.strip(" .")) > 0
+        and re.match(rf"[\W_]*{re.escape(bare)}\s*(?:[.,;:!\n)\"*–—]|-\s|$)(?!\d)", text, re.I)
+    ]
+    return max(fits, key=lambda label: len(options[label]), default=None)
 
 
 def key_label(exchange: Exchange) -> str | None:
@@ -63,6 +100,19 @@ def key_label(exchange: Exchange) -> str | None:
         or (head and offered_label(head[1], options))
         or option_of_text(key, options)
     )
+
+
+def _holds(text: str, option: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(option.strip(' .'))}(?!\w)", text, re.I) is not None
+
+
+def _speaks_of(text: str, option: str) -> bool:
+    """Whether a text holds an option, or half of its longer words in some form."""
+    if _holds(text, option):
+        return True
+    stems = {word[:STEM] for word in texts.words(option) if len(word) >= STEM}
+    said = {word[:STEM] for word in texts.words(text)}
+    return bool(stems) and len(stems & said) >= max(1, len(stems) / 2)
 
 
 def wrong_answer(exchange: Exchange) -> Ruling:
@@ -108,7 +158,8 @@ def invalid_choice(exchange: Exchange) -> Ruling:
     offered = ", ".join(exchange.options)
     claim = final_claim(text, exchange.options)
     label_asked = _ASKS_FOR_LABEL.search(texts.prompt(exchange)) is not None
-    if claim is not None and not (claim.kind == "text" and label_asked and len(text.split()) > SHORT_WORDS):
+    long = len(text.split()) > SHORT_WORDS and opening_option(plain(text).strip(), exchange.options) is None
+    if claim is not None and not (claim.kind == "text" and label_asked and long):
         if claim.offered:
             return PASSED
         return defect(
@@ -121,17 +172,22 @@ def invalid_choice(exchange: Exchange) -> Ruling:
     if (
         exchange.format != "choice"
         or not asked_for
+        or (exchange.eval_type == "teaching" and not _ASKS_FOR_LINE.search(texts.prompt(exchange)))
         or exchange.error
-        or exchange.finish_reason not in COMPLETE
+        or (exchange.finish_reason or "stop").lower() not in COMPLETE
     ):
         return NOT_APPLICABLE
     if refusing_sentence(text):
         return not_applicable("a refusal makes no choice")
-    named = [
+    told = [words for words in exchange.options.values() if words and _holds(text, words)]
+    by_line = _ASKS_FOR_LINE.search(texts.prompt(exchange)) is not None
+    if label_asked and not by_line and len(told) == 1 and not _UNDECIDED.search(text):
+        return not_applicable(f"no label; names the option {told[0]}")
+    named = named_labels(text, exchange.options) | {
         label
         for label, words in exchange.options.items()
-        if len(words) > 1 and re.search(rf"(?<!\w){re.escape(words.strip(' .'))}(?!\w)", text, re.I)
-    ]
-    if named and not label_asked:
-        return not_applicable(f"no label; names the options {', '.join(named)}")
+        if words and not label_asked and _speaks_of(text, words)
+    }
+    if named and not _UNDECIDED.search(text):
+        return not_applicable(f"no choice that can be read; names the options {', '.join(sorted(named))}")
     return defect("invalid_choice", "major", excerpt=text, detail=f"no choice made; offered: {offered}")

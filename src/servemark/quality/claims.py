@@ -30,10 +30,21 @@ from servemark.quality.wordings import (
     SEVERAL,
     SHORT_VALUE_WORDS,
     TEXT_CUE,
+    TEXT_TAIL,
     TWO_NAMES,
     Kind,
     claim_patterns,
 )
+
+_VERDICT = re.compile(
+    r"\W*(?:(?P<wrong>incorrect|wrong|false|not|no|salah|tidak|bukan|kurang|palsu)"
+    r"|correct|right|true|betul|benar|tepat)\b(?=\s*(?:$|[.,:;!)–—-]|because|since|as|kerana|karena|sebab))",
+    re.I,
+)
+"""What a list says of its options: `A) Wrong: ...`, `B - correct, ...`."""
+
+
+_ENDS = re.compile(r"[\s\"'”)\]*_]*(?:$|[.,;:!?—–(\n-]|because|since|as\b|kerana|karena|sebab)", re.I)
 
 
 class Claim(NamedTuple):
@@ -91,7 +102,7 @@ def _prose(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
             other = OR_ANOTHER.match(text, end)
             if (
                 start in seen
-                or _is_guarded(text, match.start(), end)
+                or is_guarded(text, match.start(), end)
                 or (other and ((other[1] or other[2]) in options or not options))
                 or IF_CLAUSE.match(text, end)
             ):
@@ -100,7 +111,7 @@ def _prose(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
                 before = text[max(0, start - 24) : start]
                 if NO_OPTION.search(before) and not OPTION_LEAD.search(before):
                     continue
-            elif not _can_follow(text, end, match["label"], options):
+            elif not can_follow(text, end, match["label"], options):
                 continue
             seen.add(start)
             concluded = kind == "praise" and CONCLUSION.search(text[max(0, start - 60) : start])
@@ -125,7 +136,7 @@ def offered_label(text: str, options: Mapping[str, str]) -> str | None:
     return bare if bare in options else {key.casefold(): key for key in options}.get(bare.casefold())
 
 
-def _can_follow(text: str, end: int, label: str, options: Mapping[str, str]) -> bool:
+def can_follow(text: str, end: int, label: str, options: Mapping[str, str]) -> bool:
     """Whether what stands behind a letter lets it be a label: `A because`, `A.`, but not `A man`."""
     known = offered_label(label, options)
     if (
@@ -139,7 +150,7 @@ def _can_follow(text: str, end: int, label: str, options: Mapping[str, str]) -> 
     return AFTER.match(text, end) is not None
 
 
-def _is_guarded(text: str, start: int, end: int) -> bool:
+def is_guarded(text: str, start: int, end: int) -> bool:
     """Whether the sentence makes it a question, a guess, a condition or a negation."""
     stops = ("\n", ". ", "? ", "! ", "; ", ": ", ", ")
     # a comma parts `although B is close, C is right`, but not `if so, the answer is B`
@@ -185,7 +196,7 @@ def _value_claim(value: str, options: Mapping[str, str], start: int, words: str)
         letter = len(label) == 1 and label.isalpha()
         end = head.end("label")
         lower = letter and label.islower() and not re.match(r"\s*(?:[).:,;]|$)", value[end:])
-        if (known or (letter and not options)) and not lower and _can_follow(value, end, label, options):
+        if (known or (letter and not options)) and not lower and can_follow(value, end, label, options):
             return claim(known or label.upper(), True)
         if letter and label.isupper() and AFTER.match(value, end):
             return claim(label, False)
@@ -199,8 +210,12 @@ def _value_claim(value: str, options: Mapping[str, str], start: int, words: str)
 
 
 def _bare(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
-    """Lines that begin with a label; several with different labels are a list of the options, and claim nothing."""
+    """Lines that begin with a label; several with different labels are a list of the options, and claim nothing, as
+    does the first of several that are weighed one by one.
+    """
     found: list[Claim] = []
+    heads: set[str] = set()
+    opening = False
     for match in BARE_LINE.finditer(text):
         label, tail = match["label"], match["tail"]
         known = offered_label(label, options)
@@ -208,6 +223,7 @@ def _bare(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
         if not (known or (letter and label.isupper())):
             continue
         alone = not any(map(str.isalnum, tail))
+        verdict = _VERDICT.match(tail)
         loose = bool(re.match(r"[ \t]+\w", tail)) and not re.match(
             r"[ \t]+(?:because|since|kerana|karena|sebab)\b", tail
         )
@@ -216,11 +232,22 @@ def _bare(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
             loose or (letter and label.islower() and not alone and not re.match(r"[ \t]*[).]", tail))
         ) and not own:
             continue
+        # `B (Asimilasi) is the process of ...` tells what an option is
+        if own and not alone and not verdict and not _ends_behind(tail, options[known or ""]):
+            continue
+        if not alone and not own and label.islower() and re.search(r"[ (][a-z]\)", tail):
+            continue
         if not own and not alone and _is_initial(tail, known is not None):
             continue
-        # away from the first line only the label alone, or with its own text, is a choice
-        if not (alone or own or not text[: match.start()].strip()):
+        heads.add(known or label)
+        if verdict and verdict["wrong"]:
             continue
+        own = own or verdict is not None
+        first = not text[: match.start()].strip()
+        # away from the first line only the label alone, or with its own text, is a choice
+        if not (alone or own or first):
+            continue
+        opening = opening or alone or (first and own)
         start, end = match.span("label")
         found.append(
             Claim(
@@ -232,7 +259,8 @@ def _bare(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
                 match[0].strip(),
             )
         )
-    if len({claim.label for claim in found}) <= 1:
+    weighed = len(heads) > 1 and not opening
+    if len({claim.label for claim in found}) <= 1 and not weighed:
         yield from found
 
 
@@ -247,6 +275,13 @@ def _is_initial(tail: str, known: bool) -> bool:
     )
 
 
+def _ends_behind(tail: str, text: str) -> bool:
+    """Whether nothing stands behind the text of an option, or a sign or a reason."""
+    found = re.search(re.escape(text.strip(" .")), tail, re.I)
+    rest = tail[found.end() :] if found else ""
+    return _ENDS.match(rest) is not None
+
+
 def _starts_with(tail: str, text: str) -> bool:
     return _folded(tail).startswith(_folded(text)) and bool(_folded(text))
 
@@ -257,6 +292,15 @@ def _folded(text: str) -> str:
 
 def _texts(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
     """`The correct answer is Kuala Lumpur`, by the text of an option."""
+    for key in options:
+        said = options[key].strip(" .")
+        found = re.search(rf"(?<!\w){re.escape(said)}(?!\w)", text, re.I) if len(said) > 1 else None
+        if (
+            found
+            and TEXT_TAIL.match(text, found.end())
+            and not is_guarded(text, found.start(), found.end())
+        ):
+            yield Claim(key, True, "answer", *found.span(), _around(text, *found.span()))
     by_length = sorted((k for k in options if len(_folded(options[k])) > 1), key=lambda k: -len(options[k]))
     for match in TEXT_CUE.finditer(text):
         rest = text[match.end() :]
@@ -266,7 +310,7 @@ def _texts(text: str, options: Mapping[str, str]) -> Iterator[Claim]:
                 rest[: len(said)].casefold() == said.casefold()
                 and not rest[len(said) : len(said) + 1].isalnum()
             ):
-                if not _is_guarded(text, match.start(), match.end()):
+                if not is_guarded(text, match.start(), match.end()):
                     end = match.end() + len(said)
                     yield Claim(key, True, "answer", match.end(), end, _around(text, match.end(), end))
                 break

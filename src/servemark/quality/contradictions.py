@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 from servemark.domain.exchange import Exchange
 from servemark.quality import texts
-from servemark.quality.choices import final_claim, spoken
+from servemark.quality.choices import final_claim, key_label, spoken
 from servemark.quality.claims import Claim, claims_of, plain
+from servemark.quality.mentions import short_choice
 from servemark.quality.rulings import NOT_APPLICABLE, PASSED, Ruling, defect
 
 _INVERTED = re.compile(
@@ -21,11 +22,13 @@ _INVERTED = re.compile(
 )
 """A question for the wrong statement: there `A is correct` does not argue for A."""
 _TURN = re.compile(
-    r"\b(?:wait|hmm+|actually|on second thoughts?|correction|scratch that|let me (?:re|double|check)\w*|no,|rather|"
-    r"i was wrong|tunggu|sekejap|sebentar|sebenarnya|eh,|pembetulan|koreksi|setelah (?:saya )?(?:di)?fikir\w*|"
+    r"(?:^|[.!?\n]\s*)(?:actually|sebenarnya)\b|\bwait(?=\s*(?:[,.!…—-]|$|no\b|a \w+[,.]))"
+    r"|\b(?:hmm+|actually,|sebenarnya,|on second thoughts?|correction|scratch that|let me (?:re|double|check)\w*"
+    r"|no,|rather|i was wrong|tunggu,|sekejap,|sebentar,|eh,|pembetulan|koreksi|setelah (?:saya )?(?:di)?fikir\w*|"
     r"selepas disemak|semak semula|saya silap|saya salah|maaf,)",
     re.I,
 )
+_NUMBERED = re.compile(r"(?im)^\W*(?:(?:question|soalan|soal|q|no\.?|nombor|nomor)\s*)?\d{1,3}\s*[.):]")
 _HOWEVER = re.compile(
     r"(?:^|[.!?\n]\s*)(?:however|but|yet|although|still|namun|tetapi|akan tetapi|walau bagaimanapun|meskipun|tapi)\b",
     re.I,
@@ -44,7 +47,12 @@ def self_contradiction(exchange: Exchange) -> Ruling:
     final = final_claim(text, options)
     if final is None:
         return NOT_APPLICABLE
-    inverted = _INVERTED.search(texts.question(exchange)) is not None
+    # to call the key correct and answer something else is no matter of how the question is turned
+    inverted = _INVERTED.search(texts.question(exchange)) is not None and not (
+        exchange.key
+        and final.label != (key := key_label(exchange))
+        and _praises(exchange.reasoning, key, options)
+    )
     argued = None
     if exchange.answer is not None and exchange.reasoning:
         argued = _argued(plain(exchange.reasoning), options, inverted, final)
@@ -60,6 +68,10 @@ def self_contradiction(exchange: Exchange) -> Ruling:
     return defect("self_contradiction", "major", excerpt=f"{argued.words} | {final.words}", detail=detail)
 
 
+def _praises(reasons: str | None, label: str | None, options: Mapping[str, str]) -> bool:
+    return label is not None and any(each.label == label for each in claims_of(reasons or "", options))
+
+
 def _counts(claim: Claim, inverted: bool) -> bool:
     return claim.offered and (
         claim.kind in ("line", "bare", "answer") or (claim.kind == "praise" and not inverted)
@@ -70,7 +82,7 @@ def _argued(reasons: str, options: Mapping[str, str], inverted: bool, final: Cla
     """The last option that reasons of their own argue for, unless they take it back."""
     claims = [each for each in claims_of(reasons, options) if _counts(each, inverted)]
     if not claims:
-        return None
+        return short_choice(reasons, options)
     last = claims[-1]
     if last.label == final.label:
         return last
@@ -82,6 +94,8 @@ def _argued(reasons: str, options: Mapping[str, str], inverted: bool, final: Cla
 
 def _argued_beside(text: str, options: Mapping[str, str], inverted: bool, final: Claim) -> Claim | None:
     """The option that the prose around an explicit final choice argues for."""
+    if final.kind == "answer":
+        return _other_answer(text, options, final)
     if final.kind not in ("line", "bare"):
         return None
     claims = [
@@ -99,6 +113,18 @@ def _argued_beside(text: str, options: Mapping[str, str], inverted: bool, final:
     if last.label != final.label and _is_taken_back(between, final, options):
         return None
     return last
+
+
+def _other_answer(text: str, options: Mapping[str, str], final: Claim) -> Claim | None:
+    """Another option that the prose calls the answer before the final one, and does not take back.
+
+    Answers to several numbered questions are none of one question.
+    """
+    claims = [each for each in claims_of(text, options) if each.offered and each.kind == "answer"]
+    earlier = [each for each in claims if each.end <= final.start and each.label != final.label]
+    if not earlier or len(_NUMBERED.findall(text)) > 1:
+        return None
+    return None if _is_taken_back(text[earlier[-1].end :], final, options) else earlier[-1]
 
 
 def _is_taken_back(rest: str, final: Claim, options: Mapping[str, str]) -> bool:

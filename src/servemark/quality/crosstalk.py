@@ -30,7 +30,10 @@ _ANSWER, _PASSAGE = "answer: ", "passage: "
 """No token holds a space, so that keys of three kinds never meet."""
 _TOKEN = re.compile(r"(?<![\w@./#-])[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*(?![\w@#])")
 _MARKED = re.compile(
-    r"(?:\b(?:nonce|canary|ref(?:erence)?|request[ _-]?id|session(?:[ _-]?id)?|trace[ _-]?id|ticket"
+    r"(?:\b(?:nonce|canary|ref(?:erence)?|request(?:[ _-]?id)?|session(?:[ _-]?id)?|trace(?:[ _-]?id)?|ticket"
+    r"|id|order|pesanan|tempahan|req|permintaan|sesi|sesyen"
+    r"|(?:start|begin|end) (?:your|the) (?:answer|reply|response) with"
+    r"|(?:mulakan|mulailah|awali|akhiri) (?:jawapan|jawaban)(?: anda| kamu)? dengan"
     r"|token|tag|marker|code ?word|code"
     r"|password|passphrase|secret|kod|kode|kata kod|kata sandi|kata kunci"
     r"|kata laluan|nombor rujukan|nomor referensi|rujukan)\b"
@@ -119,7 +122,11 @@ def is_code(token: str) -> bool:
     letters, digits = sum(map(str.isalpha, bare)), sum(map(str.isdigit, bare))
     if len(bare) < 6 or not letters or not digits:
         return False
-    if re.fullmatch(r"[0-9a-f]{8,}", bare, re.IGNORECASE) and digits >= 2 and letters >= 2:
+    if (
+        re.fullmatch(r"[0-9a-f]{8,}", bare, re.IGNORECASE)
+        and digits >= 2
+        and (letters >= 2 or token.islower())
+    ):
         return True
     kinds = [each.isdigit() for each in bare]
     changes = sum(a != b for a, b in pairwise(kinds))
@@ -129,7 +136,7 @@ def is_code(token: str) -> bool:
     return (
         bool(tail)
         and letters >= 2
-        and not _YEAR.search(tail[0])
+        and not _YEAR.fullmatch(tail[0])
         and not re.search(r"(?i)^(?:iso|iec|rfc|ieee|en|ms|din|utc|gmt)", bare)
     )
 

@@ -19,6 +19,7 @@ from servemark.quality.rulings import (
     passed,
     shortened,
 )
+from servemark.quality.texts import without_thoughts
 
 LENGTH = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "token_limit"})
 WINDOW = frozenset(
@@ -31,61 +32,18 @@ TOOLS = frozenset({"tool_calls", "function_call", "tool_use"})
 SHORT_WORDS = 6
 """A last line of fewer words says nothing about where a sentence ends."""
 _UNSEEN = re.compile(r"[\s\u200b-\u200f\u2028\u2029\u2060\ufeff]+")
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.DOTALL)
+_EMPTY_FENCE = re.compile(r"\A\s*```\w*\s*(?:```\s*)?\Z")
 _ITEM = re.compile(r"(?:[-*+•]|\(?(?:\d+|[A-Za-z])[.)])\s")
 _CHOICE_LINE = re.compile(
     r"(?i)\b(?:answer|option|choice|jawapan|jawaban|pilihan)\b[^.]{0,30}?[:\s(]*\b[A-Z]\b[)*]*$"
 )
-_OPEN_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "from",
-        "and",
-        "or",
-        "but",
-        "because",
-        "that",
-        "which",
-        "is",
-        "are",
-        "was",
-        "were",
-        "its",
-        "their",
-        "yang",
-        "dan",
-        "di",
-        "ke",
-        "dari",
-        "daripada",
-        "pada",
-        "untuk",
-        "dengan",
-        "oleh",
-        "kerana",
-        "karena",
-        "bahawa",
-        "bahwa",
-        "ialah",
-        "adalah",
-        "atau",
-        "para",
-        "sebagai",
-        "akan",
-        "telah",
-        "sudah",
-    ]
-)
+_OPEN_WORDS = frozenset((
+    "a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "with", "from", "and", "or", "but",
+    "because", "that", "which", "is", "are", "was", "were", "its", "their", "yang", "dan", "di", "ke",
+    "dari", "daripada", "pada", "untuk", "dengan", "oleh", "kerana", "karena", "bahawa", "bahwa", "ialah",
+    "adalah", "atau", "para", "sebagai", "akan", "telah", "sudah",
+))  # fmt: skip
+"""No sentence ends on one of these."""
 
 
 def truncated_cap(exchange: Exchange) -> Ruling:
@@ -161,7 +119,7 @@ def empty_answer(exchange: Exchange) -> Ruling:
     where = []
     if exchange.reasoning and not is_blank(exchange.reasoning):
         where.append("the text went to the reasoning field")
-    elif _THOUGHTS.search(exchange.answer):
+    elif without_thoughts(exchange.answer) != exchange.answer:
         where.append("nothing but thoughts")
     if reason in TOOLS:
         where.append(f"the text went to tool calls (finish reason {reason})")
@@ -175,8 +133,8 @@ def empty_answer(exchange: Exchange) -> Ruling:
 
 
 def is_blank(text: str) -> bool:
-    """Nothing that a reader could see, thoughts in `<think>` tags apart."""
-    return not _UNSEEN.sub("", _THOUGHTS.sub("", text) if "<think" in text else text)
+    """Nothing that a reader could see, thoughts in `<think>` tags apart; a code fence around nothing is none."""
+    return not _UNSEEN.sub("", _EMPTY_FENCE.sub("", without_thoughts(text)))
 
 
 def is_whole(exchange: Exchange) -> bool:

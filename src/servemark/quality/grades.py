@@ -49,11 +49,15 @@ def graded(exchange: Exchange, text: str) -> Ruling:
         return defect("wrong_answer", "major", excerpt=text, detail=f"expected {key}")
     if exchange.options or exchange.format == "choice":
         return NOT_APPLICABLE
-    if _has(text, key):
-        return PASSED
+    if _has(text, key) or (len(key) > 1 and _LABEL.fullmatch(text)):
+        return PASSED if _has(text, key) else NOT_APPLICABLE
     if len(text.split()) > SHORT_ANSWER_WORDS or len(key.split()) > SHORT_ANSWER_WORDS // 2:
         return NOT_APPLICABLE
     return defect("wrong_answer", "major", excerpt=text, detail=f"expected {key}")
+
+
+_LABEL = re.compile(r"(?:\w+:?\s+)?[\W_]*[A-H][\W_]*")
+"""`B`, `Option B.`: of options that are not known."""
 
 
 def normal(text: str) -> str:

@@ -61,8 +61,8 @@ SPLIT_WORDS = 10
 """A sentence of so many words that is neither clearly right nor clearly wrong is judged in halves."""
 MALAYIC_GAP, SECOND_GAP = 0.6, 0.95
 """Differences of the probabilities of Malay and Indonesian, over all prose, from which on a note names the other: by
-py3langid alone, and by lingua where py3langid leans the same way. Of 500 texts of 2 to 5 sentences in each language
-the first names none wrongly and about every second one rightly; with lingua about two thirds are named, 2 % wrongly."""
+py3langid alone, and by lingua where py3langid leans the same way. Of 1,000 texts of 2 to 5 sentences the first names
+453 rightly and 1 wrongly; with lingua about six in ten are named, about 2 % wrongly."""
 MALAYIC_LETTERS = 60
 
 
@@ -85,7 +85,8 @@ def wrong_language(exchange: Exchange) -> Ruling:
     if expected not in LANGUAGES:
         return NOT_APPLICABLE
     quoted = runs_of("\n".join([texts.prompt(exchange), *exchange.options.values()]), QUOTED_RUN_WORDS)
-    parts = list(judged_parts(texts.shown(exchange), expected, exchange.options, quoted))
+    text = texts.without_thoughts(texts.shown(exchange))
+    parts = list(judged_parts(text, expected, exchange.options, quoted))
     return _ruling(parts, expected) if parts else NOT_APPLICABLE
 
 
@@ -212,25 +213,31 @@ def _malayic_note(text: str, expected: str) -> tuple[str, ...]:
     return ()
 
 
-_NAMED = (
-    r"(?P<name>bahasa melayu|bahasa malaysia|bahasa inggeris|bahasa inggris|bahasa indonesia|bahasa arab|bahasa tamil"
+_NAME = (
+    r"\b(?:bahasa melayu|bahasa malaysia|bahasa inggeris|bahasa inggris|bahasa indonesia|bahasa arab|bahasa tamil"
     r"|bahasa cina|english|malay|indonesian|malaysian|french|german|spanish|italian|portuguese|dutch|russian|chinese"
-    r"|mandarin|japanese|korean|arabic|tamil|hindi|thai|vietnamese|turkish|polish|filipino|tagalog|javanese)"
+    r"|mandarin|japanese|korean|arabic|tamil|hindi|thai|vietnamese|turkish|polish|filipino|tagalog|javanese)\b"
 )
+_NAMED = (
+    rf"(?P<name>{_NAME})(?=\W*(?:$|[.,;:!?)\n]|(?:only|please|language|and|with|using|at|to|for|even|no|regardless"
+    r"|sahaja|saja|dan|dengan|yang|untuk|supaya|agar|walaupun|meskipun|baku|sepenuhnya)\b))"
+)
+"""A language, and not `English history` or `Malay villages`."""
 _DEMANDS = (
     re.compile(
         r"\b(?:reply|respond|answer|write|explain|speak|give (?:your|the) (?:answer|reply|response|explanation))\b"
-        r"[\w ,]{0,40}?\bin (?:the )?(?:proper |plain |simple |standard |formal )?" + _NAMED + r"\b",
+        r"[\w ,]{0,40}?\bin (?:the )?(?:proper |plain |simple |standard |formal )?" + _NAMED,
         re.I,
     ),
     re.compile(
         r"\b(?:answers?|repl(?:y|ies)|responses?|explanations?)\b[\w ]{0,20}?\b(?:must|should|has to|have to|shall) "
-        r"(?:always |only )?be (?:written |given |entirely |only )*in " + _NAMED + r"\b",
+        r"(?:always |only )?be (?:written |given |entirely |only )*in " + _NAMED,
         re.I,
     ),
     re.compile(
-        r"\b(?:jawab(?:lah|kan)?|balas(?:lah)?|tulis(?:lah)?|terangkan|jelaskan|gunakan|jawapan|jawaban)\b[\w ,]{0,50}?"
-        r"\b(?:(?:di)?dalam |menggunakan |dengan |gunakan )?" + _NAMED + r"\b",
+        r"\b(?:jawab(?:lah|kan)?|balas(?:lah)?|tulis(?:lah)?|terangkan|jelaskan|gunakan|jawapan|jawaban)\b"
+        r"(?:[\w ,]{0,50}?"
+        r"\b(?:(?:di)?dalam|menggunakan|dengan|gunakan|berbahasa))? " + _NAMED,
         re.I,
     ),
 )
@@ -251,8 +258,14 @@ def demanded_language(exchange: Exchange) -> str | None:
         language_code(match["name"])
         for text in (exchange.system, last)
         for sentence in sentences_of(without_quotations(text))
-        if not _CONDITION.search(sentence)
+        if _is_plain(sentence)
         for pattern in _DEMANDS
         for match in pattern.finditer(sentence)
     }
     return found.pop() if len(found) == 1 else None
+
+
+def _is_plain(sentence: str) -> bool:
+    """No condition, and one language only: `in Chinese and in Russian` asks for two."""
+    named = {language_code(name) for name in re.findall(_NAME, sentence, re.I)}
+    return not _CONDITION.search(sentence) and len(named) == 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from servemark.domain.exchange import Exchange
+from servemark.quality import crosstalk
 from servemark.quality.endings import is_whole
 from servemark.quality.leaks import around
-from servemark.quality.pleas import NO_MEMORY, NO_PASSAGE
+from servemark.quality.pleas import NO_MEMORY, NO_MENTION, NO_PASSAGE
 from servemark.quality.rulings import NOT_APPLICABLE, PASSED, Ruling, defect
-from servemark.quality.texts import asked, question, shown
+from servemark.quality.texts import asked, prompt, question, shown
 
 NONCE_TOKENS = 16
 """Two nonces of one length may differ by so many tokens: at most one per sign of a code."""
@@ -21,7 +22,7 @@ _SECRET = (
     r"|(?:kod|kode|nombor|nomor|angka) (?:rahsia|rahasia|ajaib|akses|sulit)|kod|kode|sandi)"
 )
 _TOLD = re.compile(
-    rf"\b{_SECRET}\b[^.?!\n]{{0,40}}?(?:\bis\b|\bwas\b|\bialah\b|\badalah\b|:|=)\s*[\"'“‘*`]*"
+    rf"\b{_SECRET}\b(?:[^.?!\n]{{0,40}}?(?:\bis\b|\bwas\b|\bialah\b|\badalah\b|:|=)|\s)\s*[\"'“‘*`]*"
     r"(?P<code>[^\s\"'”’*`.,;?!]{3,40})",
     re.IGNORECASE,
 )
@@ -50,7 +51,7 @@ def lost_context(exchange: Exchange) -> Ruling:
     text = shown(exchange)
     if not text or not is_whole(exchange):
         return PASSED if counted else NOT_APPLICABLE
-    wanted = exchange.recalls or _told(exchange)
+    wanted = exchange.recalls or _told(exchange) or _needle(exchange)
     said = folded(text)
     missing = [each for each in wanted if folded(each) not in said]
     if missing:
@@ -60,6 +61,9 @@ def lost_context(exchange: Exchange) -> Ruling:
     if has_context and len(text.split()) <= ASKING_WORDS and (plea := _plea(text, asked(exchange))):
         detail = "asks for a passage that its prompt holds"
         return defect("lost_context", "major", excerpt=around(text, plea), detail=detail)
+    if len(text.split()) <= ASKING_WORDS and (found := _denial(exchange, text)):
+        detail = f"denies what its prompt holds: {exchange.key}"
+        return defect("lost_context", "major", excerpt=found, detail=detail)
     earlier = sum(each.role == "user" for each in exchange.messages) > 1
     if earlier and len(text.split()) <= ASKING_WORDS and (found := NO_MEMORY.search(text)):
         detail = "knows nothing of the earlier turns of its prompt"
@@ -111,6 +115,46 @@ def _told(exchange: Exchange) -> tuple[str, ...]:
     if exchange.key and folded(exchange.key) not in {folded(each) for each in codes}:
         return ()
     return tuple(codes)
+
+
+def _needle(exchange: Exchange) -> tuple[str, ...]:
+    """A key that is a code, stands before the question, and is not in the answer, which names no other code of the
+    prompt instead: that one would be the wrong needle, not a lost one.
+    """
+    key = (exchange.key or "").strip()
+    if (
+        exchange.options
+        or exchange.format == "json"
+        or not crosstalk.is_code(key)
+        or not _stands_before(exchange, key)
+    ):
+        return ()
+    said = {each.casefold() for each in re.findall(r"[\w-]+", shown(exchange))}
+    others = {
+        each for each in re.findall(r"[\w-]+", prompt(exchange)) if crosstalk.is_code(each) and each != key
+    }
+    return () if said & {each.casefold() for each in others} else (key,)
+
+
+def _stands_before(exchange: Exchange, key: str) -> bool:
+    """Whether it is in the passage or an earlier turn, and not in the question itself."""
+    ask = question(exchange)
+    told = prompt(exchange).replace(ask.strip(), " ") if ask.strip() else ""
+    return folded(key) in folded(told) and folded(key) not in folded(ask)
+
+
+def _denial(exchange: Exchange, text: str) -> str:
+    """The words that deny a thing which the passage or an earlier turn holds word for word."""
+    key = (exchange.key or "").strip()
+    if (
+        exchange.options
+        or len(folded(key)) < 3
+        or folded(key) in folded(text)
+        or not _stands_before(exchange, key)
+    ):
+        return ""
+    found = NO_MENTION.search(text)
+    return found[0] if found else ""
 
 
 def _is_code(word: str) -> bool:

@@ -42,6 +42,23 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 """A prompt that speaks of these may well get their letters."""
+SIGN_KINDS = 10
+_SIGN_RUN = re.compile(r"(?:[^\w\s]|_){25,}")
+PIECE_WINDOW, ODD_PIECES, ODD_CODES = 20, 8, 10
+"""Of 20 words in a row 8 pieces of 4 kinds, or 10 different ones of small letters and digits."""
+LONG_TOKEN, LETTER_DIGIT = 60, 0.12
+_LETTER_DIGIT = ({"letter", "digit"}, {"capital", "digit"})
+_PIECE = re.compile(
+    r"##\w+|[\u0120\u2581]\S*|\\+\w{1,3}|(?!(?:\.\.+|--+|==+|!=|<=|>=|[-=]>|&&|\|\||\*\*+|//|::|:=|##+|~~~+|__+|\+\+|!+|\?+"
+    r"|[!?]+|<-|<->|[-+*/]=)$)(?=[ -~]+$)[^\w\s]{2,}_?|[^\w\s]*_[^\w\s]+"
+)
+"""A piece of a word as a tokenizer marks it, an escape, or signs that are no common operator."""
+_ASKS_FOR_CODES = re.compile(
+    r"\b(?:base ?64|encod\w*|decod\w*|hash\w*|sha-?\d*|md5|tokens?|keys?|uuids?|guid|passwords?|encrypt\w*|cipher|jwt"
+    r"|hex\w*|checksum|signature|certificate|ssh|random|rawak|acak|codes?|kod|kode|serial|commit"
+    r"|kata (?:laluan|sandi))\b",
+    re.I,
+)
 _INSIDE = re.compile(r"[A-Za-z]\d+[A-Za-z]|\d[A-Za-z]+\d")
 _LATEX = re.compile(
     r"\\(?:frac|sqrt|cdot|times|text|left|begin|sum|int|alpha|beta|pi|le|ge|pm|boxed|[(\[])"
@@ -78,6 +95,7 @@ def gibberish(exchange: Exchange) -> Ruling:
         _mixed_scripts(text, theirs, tongues),
         _random_letters(text, theirs),
         _random_signs(text, theirs),
+        _fragments(text, theirs),
     ):
         if found is not None:
             excerpt, detail = found
@@ -93,7 +111,7 @@ def _broken_encoding(text: str, theirs: str) -> tuple[str, str] | None:
     bare = text.rstrip()
     # at the very end it is a sign cut in its middle, which the ending tells
     count = bare.rstrip("\ufffd").count("\ufffd")
-    if count and "\ufffd" not in theirs:
+    if count and "\ufffd" not in theirs and not re.search(r"U\+FFFD|replacement character", text):
         return _near(text, re.search("\ufffd", text)), f"{count} signs that could not be decoded (U+FFFD)"
     ink = [c for c in text if not c.isspace()]
     if len(odd := _ACCENTED.findall(text)) >= 20 and len(odd) > 0.5 * len(ink):
@@ -131,11 +149,20 @@ def _mixed_scripts(text: str, theirs: str, asked_for: bool) -> tuple[str, str] |
         _GROUPS.get(name, name) for name, found in foreign.items() if len(found) >= 2 and name != "GREEK"
     }
     total = sum(len(each) for each in foreign.values())
+    mixed = [word for word in re.findall(r"[^\W\d_]{2,}", text) if _is_thrown(word)]
+    if len(mixed) >= 3:
+        return " ".join(mixed), f"{len(mixed)} words with letters of several scripts"
     if asked_for:
         return (text, f"{len(groups)} scripts thrown together") if len(groups) >= 4 else None
     if len(groups) >= 3 or (len(groups) == 2 and total >= 6 and total < 0.7 * sum(map(str.isalpha, text))):
         return text, f"scripts thrown together: {', '.join(sorted(groups)).lower()}"
     return None
+
+
+def _is_thrown(word: str) -> bool:
+    """Letters of three scripts, or of two that no language writes together."""
+    found = {_GROUPS.get(name, name) for name in scripts(word)}
+    return len(found) > 2 or (len(found) == 2 and "LATIN" not in found)
 
 
 _GROUPS = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "HANGUL": "CJK", "BOPOMOFO": "CJK"}
@@ -228,6 +255,48 @@ def _random_signs(text: str, theirs: str) -> tuple[str, str] | None:
                 rest
             ), f"{rate:.0%} of its neighbours are of two kinds (letters, capitals, digits, signs)"
     return None
+
+
+def _fragments(text: str, theirs: str) -> tuple[str, str] | None:
+    """Runs of signs, and a stretch of pieces of words and code, outside of code blocks."""
+    plain = re.sub(
+        r"```.*?(?:```|$)|`[^`\n]+`|https?://\S+|^\s*\|.*$", " ", text, flags=re.DOTALL | re.MULTILINE
+    )
+    for run in _SIGN_RUN.findall(re.sub(r"```.*?(?:```|$)|(?m:^\s*\|.*$)", " ", text, flags=re.DOTALL)):
+        if len(set(run)) >= SIGN_KINDS and run not in theirs and list(run) != sorted(run):
+            return run, f"{len(run)} signs in a row of {len(set(run))} kinds"
+    tokens = plain.split()
+    known = set(theirs.split())
+    odd = [_PIECE.fullmatch(each) is not None and each not in known for each in tokens]
+    coded = [_is_coded(each) and each not in known for each in tokens]
+    asks = _ASKS_FOR_CODES.search(theirs) is not None
+    for bad, need, kinds in ((odd, ODD_PIECES, 4), ([] if asks else coded, ODD_CODES, ODD_CODES)):
+        for i in range(max(len(bad) - PIECE_WINDOW + 1, 0)):
+            found = {tokens[j] for j in range(i, i + PIECE_WINDOW) if bad[j]}
+            if sum(bad[i : i + PIECE_WINDOW]) >= need and len(found) >= kinds:
+                part = " ".join(tokens[i : i + PIECE_WINDOW])
+                return part, f"{sum(bad[i : i + PIECE_WINDOW])} of {PIECE_WINDOW} words in a row are none"
+    for token in tokens:
+        if len(token) >= LONG_TOKEN and token not in known and not asks and token.isascii():
+            pairs = [*pairwise(map(_kind, token))]
+            mixed = sum({a, b} in _LETTER_DIGIT for a, b in pairs)
+            if sum(a != b for a, b in pairs) > RANDOM_RATE * len(pairs) and mixed > LETTER_DIGIT * len(
+                pairs
+            ):
+                return token, f"{len(token)} letters, digits and signs at random in a row"
+    return None
+
+
+def _is_coded(token: str) -> bool:
+    """Small letters and digits through each other, as in no formula and no move of chess."""
+    bare = token.strip(".,;:!?()\"'")
+    return (
+        bare.islower()
+        and bare.isalnum()
+        and len(bare) >= 3
+        and re.search(r"\d[a-z]|[a-z]\d+[a-z]", bare) is not None
+        and re.fullmatch(r"[a-h][1-8][a-h][1-8][qrbn]?|\d+[a-z]{1,3}|0x[0-9a-f]+", bare) is None
+    )
 
 
 def _switches(token: str) -> int:

@@ -76,7 +76,21 @@ def _spelled_out(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{whole})\b", re.IGNORECASE)
 
 
+_NO_MENTION = (
+    r"(?:do(?:es)?|did|is|are|was|were|has|have)(?: not|n['’]t)\b<25>"
+    r"\b(?:mention(?:ed)?|state[ds]?|provided?|given?|say|said|specif(?:y|ied)|included?|contain(?:ed)?|find|found|see|seen"
+    r"|have|aware|know|recall|remember|told)",
+    r"(?:can(?:not| not|['’]t)|could ?n[o'’]t|unable to|not able to)"
+    r" (?:find|see|locate|recall|remember|determine|tell)",
+    r"(?:there (?:is|was|are) no|no (?:information|mention|record|details?|such|code|data))",
+    r"(?:tidak|tak|belum|tiada)\b<30>\b(?:disebut\w*|dinyatakan|diberi\w*|terdapat|ditemui|ditemukan|menyebut\w*"
+    r"|menyatakan|menemui|menemukan|jumpa|ingat|mengingat\w*|tahu|mengetahui|pasti|mempunyai|memiliki|punya|ada|maklumat"
+    r"|informasi)",
+    r"(?:tiada|tidak ada|tidak terdapat) ",
+)
 NO_PASSAGE = _spelled_out(_NO_PASSAGE)
 """Asks for a passage, or says that there is none."""
+NO_MENTION = _spelled_out(_NO_MENTION)
+"""Says that something is not mentioned, not known or not there."""
 NO_MEMORY = _spelled_out(_NO_MEMORY)
 """Says that nothing was said before."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,6 +35,7 @@ _ROLES = {
     "ai": "assistant",
 }
 _LABELLED = re.compile(r"\s*[(\[]?([A-Za-z]|\d{1,2})[)\].:]\s+(\S.*)", re.DOTALL)
+_LISTED = re.compile(r"[ \t]*\(?([A-Z])[).:][ \t]+(\S.*)")
 _LABEL = re.compile(r"\s*[(\[]?([A-Za-z]|\d{1,2})[)\].:]?\s*")
 
 
@@ -112,14 +113,18 @@ def exchange_of_row(row: Mapping[str, Any], at: str) -> Exchange:
         and messages[-1].content.strip() == (answer or "").strip()
     ):
         messages = messages[:-1]
-    options = _options(row.get("options"), f"{at}: options")
+    key = _key(row.get("key"), f"{at}: key")
+    options = _options(row.get("options"), f"{at}: options") or _listed_options(messages, key)
+    if key and key.strip().isalpha() and options and all(label.isdigit() for label in options):
+        # of `["1", "2", "3"]` with the key C these are the texts
+        options = {_letter(i): words or label for i, (label, words) in enumerate(options.items())}
     return Exchange(
         id=_id(row, at),
         system=system,
         messages=messages,
         context=_text(row, "context", at) or "",
         options=options,
-        key=_key(row.get("key"), f"{at}: key"),
+        key=key,
         expected_language=_language(row, at),
         eval_type="teaching" if kind == "teaching" else "answer",
         format=_format(row, options, at),
@@ -260,6 +265,21 @@ def _options(raw: object, at: str) -> dict[str, str]:
     ):
         return dict.fromkeys(signs, "")
     return {_letter(i): each for i, each in enumerate(texts)}
+
+
+def _listed_options(messages: Sequence[Message], key: str | None) -> dict[str, str]:
+    """`A. Paris` on lines of the last question, where the line itself names no options and its key is one of them."""
+    last = next((each.content for each in reversed(messages) if each.role == "user"), "")
+    found = [_LISTED.fullmatch(line) for line in last.split("\n")]
+    listed = {each[1]: each[2].strip() for each in found if each}
+    fits = key is not None and (
+        key.strip() in listed or key.strip().casefold() in map(str.casefold, listed.values())
+    )
+    return (
+        listed
+        if fits and list(listed) == [_letter(i) for i in range(len(listed))] and len(listed) > 1
+        else {}
+    )
 
 
 def _labelled_rows(raw: list[Any], at: str) -> dict[str, str]:

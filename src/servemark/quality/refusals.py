@@ -38,8 +38,13 @@ _REFUSALS = tuple(
     for pattern in (
         rf"\b(?:i|we)\s*(?:,? (?:really|simply|unfortunately|regret\w*"
         rf"|also),? )?{_CANNOT_EN}(?: to)?(?: \w+ly)?(?: be able to)? {_DO_EN}\b",
+        r"\b(?:my|our) (?:guidelines|rules|polic\w+|instructions|programming)"
+        r" (?:do not|don't|don’t|does not|won't|forbid)"
+        r"|\b(?:garis panduan|dasar|pedoman|kebijakan|peraturan|aturan) (?:saya|kami)\b[^.\n]{0,20}"
+        r"\b(?:tidak|melarang)\b",
         r"\bi (?:must|have to|need to|will have to|'ll have to|respectfully) (?:respectfully "
         r"|politely )?(?:decline|refuse)\b",
+        rf"\b(?:i|we)(?:'d|’d| would) (?:rather|prefer) not(?: to)? {_DO_EN}\b",
         r"\b(?:i|we) (?:decline|refuse) to (?:answer|help|assist|respond|discuss)\b",
         r"\b(?:as an ai|as a language model|as an artificial)[^.\n]{0,80}\b(?:cannot|can't|can’t"
         r"|am not able|unable|not allowed|do not|don't)\b",
@@ -50,7 +55,7 @@ _REFUSALS = tuple(
         rf"(?: to)?\s*(?:{_DO_EN}|i can)\b",
         r"\b(?:unable|not able) to (?:help|assist|answer|comply with|fulfil\w*|respond to) (?:you "
         r"|with )?(?:that|this|your|the)\b",
-        rf"\b(?:saya|kami|aku)\s+(?:\w+ )?{_CANNOT_MS} (?:untuk )?{_DO_MS}\b",
+        rf"\b(?:saya|kami|aku)\s+(?:\w+ )?{_CANNOT_MS} (?:untuk )?{_DO_MS}(?:nya)?\b",
         rf"\b(?:maaf|mohon maaf|minta maaf|harap maaf)\b[^.\n]{{0,60}}?\b(?:{_CANNOT_MS}|enggan"
         rf"|menolak) (?:untuk )?{_DO_MS}\b",
         r"\b(?:saya|kami|aku) (?:terpaksa |harus |perlu |mesti |dengan hormat(?:nya)? )?(?:enggan"

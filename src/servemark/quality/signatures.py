@@ -71,9 +71,18 @@ SIGNATURES = (
     ),
     _pattern(
         r"<\|(?:im_start|im_end|im_sep|endoftext|begin_of_text|end_of_text|start_header_id|end_header_id|eot_id|eom_id"
-        r"|system|user|assistant|end|start|channel|message|return|fim_\w+|startoftext|endofprompt|observation)\|>",
+        r"|system|user|assistant|end|start|channel|message|return|fim_\w+|startoftext|endofprompt|observation"
+        r"|reserved_special_token_\d+|[a-z]+_(?:start|end)|finetune_right_pad_id)\|>",
         "chat-template token",
         "ChatML, Llama 3, Phi-3, GLM and gpt-oss chat templates",
+    ),
+    _pattern(
+        r"(?m)^### (?:Instruction|Response|Human|Assistant):[ \t]*$", "prompt headings", "Alpaca template"
+    ),
+    _pattern(
+        r"(?s)(?:^|\n)(?:Human|User|USER): .*\n+(?:Assistant|ASSISTANT):|\A\s*(?:Assistant|ASSISTANT): ",
+        "role headings",
+        "Vicuna and plain chat templates",
     ),
     _pattern(
         r"\b(?:start_header_id|end_header_id|begin_of_text|im_start|im_end|eot_id)\b",
@@ -81,12 +90,12 @@ SIGNATURES = (
         "Llama 3 and ChatML",
     ),
     _pattern(
-        r"<(?:start|end)_of_turn>|<\uff5c\w+\uff5c>",
+        r"<(?:start|end)_of_turn>|<(?:bos|eos|unk|pad)>|<\uff5c[^<>\uff5c]{1,40}\uff5c>",
         "chat-template token",
         "Gemma and DeepSeek chat templates",
     ),
     _pattern(
-        r"(?s)^\s*<s>(?!.*</s>)|\A(?!.*<s>).*</s>\s*\Z",
+        r"(?s)^\s*<s>(?!.*</s>)|\A(?!.*<s>).*</s>\s*\Z|\A\s*<s>.*</s>\s*\Z",
         "end-of-sequence token",
         "SentencePiece vocabularies (Llama 2, Mistral)",
     ),

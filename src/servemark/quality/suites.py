@@ -46,8 +46,8 @@ def find_suite(reference: str | Path, *, seed: int = 0) -> Suite:
     """The suite of that key (case, `-`, `_` ignored), or the one in a JSONL file or folder of JSONL files.
 
     Args:
-        reference: `exam`, `needles`, `memory`, `tasks`, or a path. `tiny` is joined by `api`, which knows
-            the engine that has it by heart.
+        reference: `exam`, `needles`, `memory`, `tasks`, or a path. `tiny` and `tiny-short` are joined
+            by `api`, which knows the engine that has them by heart.
         seed: of the generated ones; the same seed gives the same items.
 
     Raises:

@@ -161,7 +161,7 @@ def _extractions(language: str, rng: random.Random) -> list[Item]:
             dict(
                 zip(
                     fields,
-                    (next(locker), _parcel(rng), f"INV{rng.randint(10**5, 10**6 - 1)}", _plate(rng)),
+                    (next(locker), _parcel(rng), _invoice(rng), _plate(rng)),
                     strict=True,
                 )
             )

@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from servemark.domain.exchange import Exchange
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.S)
+
+
+def without_thoughts(text: str) -> str:
+    """The text without a model's thoughts in tags, which may be in any language and weigh any option."""
+    return _THOUGHTS.sub("", text) if "<think" in text else text
 
 
 def words(text: str) -> list[str]:

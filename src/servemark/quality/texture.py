@@ -19,6 +19,7 @@ DISTINCT_RATIO = 0.3
 first (own measurement, 2026-11-20)."""
 LONGEST_UNIT = 80
 """Words of the longest unit that is looked for."""
+NUMBERED_WORDS = 4
 VERSE_FACTOR = 2
 """In verse so many times more repeats are needed."""
 _ASKED = re.compile(
@@ -33,6 +34,7 @@ _VERSE = re.compile(
 _ONE_SIGN = re.compile(r"([^\s\-=_*#.~|+/\\<>\u2500-\u257f·•])\1{19,}")
 _SIGNS = re.compile(r"([^\W\d_]\S{0,15}?|[^\W\d_])\1{14,}")
 _CODE = re.compile(r"```.*?(?:```|$)", re.DOTALL)
+_NUMBER = re.compile(r"\A\(?\d{1,3}[.):]\s+")
 _ROW = re.compile(r"(?m)^\s*\|.*$")
 
 
@@ -75,15 +77,21 @@ def _sign_loop(text: str, verse: int) -> tuple[str, str] | None:
 
 def _line_loop(text: str, verse: int) -> tuple[str, str] | None:
     """One line of some length many times in a row; of tables and code the only way to turn in circles."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    lines = [_unnumbered(line.strip()) for line in text.split("\n") if line.strip()]
     count = 1
     for i in range(1, len(lines)):
         count = count + 1 if lines[i] == lines[i - 1] else 1
         line = lines[i]
         if count >= 6 * verse and (len(set(re.findall(r"\w", line))) >= 4 or count >= 20):
-            total = count + sum(1 for _ in _while_equal(lines, i))
+            total = count + len(_while_equal(lines, i))
             return "\n".join(lines[i - count + 1 : i + 1]), f"one line {total} times in a row"
     return None
+
+
+def _unnumbered(line: str) -> str:
+    """A long item without its number: lists of one sentence turn in circles too, while `4. True` may well recur."""
+    rest = _NUMBER.sub("", line)
+    return rest if len(rest.split()) >= NUMBERED_WORDS else line
 
 
 def _while_equal(lines: list[str], at: int) -> list[str]:

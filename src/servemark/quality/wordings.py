@@ -35,16 +35,19 @@ OPTION_WORD = (
 )
 OPENING = r"[\s\"'“‘(\[:]*"
 RIGHT_EN = r"(?:correct|right|accurate)"
-BEST_EN = r"best\s+(?:describes|fits|matches|explains|answers|reflects|summari[sz]es)"
-RIGHT_MS = r"(?:(?:paling\s+)?(?:betul|tepat|benar)|paling\s+sesuai)"
+BEST_EN = (
+    r"(?:(?:fits|works|matches|suits)\s+(?:it\s+)?best"
+    r"|best\s+(?:describes|fits|matches|explains|answers|reflects|summari[sz]es))"
+)
+RIGHT_MS = r"(?:(?:(?:paling|lebih)\s+)?(?:betul|tepat|benar)|(?:paling|lebih)\s+sesuai)"
 RIGHT_ONE = r"(?:yang\s+(?:paling\s+)?(?:betul|tepat|benar|sesuai)|(?:the\s+)?(?:correct|right|best)\s+one)"
 RIGHT_NOUN_EN = (
-    rf"(?:(?:the|a|an)\s+)?(?:(?:only|clearly|best|correct|right|most\s+\w+|final|clear|obvious)\s+)*{NOUN}"
+    rf"(?:(?:the|a|an)\s+)?(?:(?:only|clearly|best|better|correct|right|most\s+\w+|final|clear|obvious)\s+)*{NOUN}"
     r"|the\s+(?:correct|right|best)\s+one|the\s+only\s+(?:one|statement)"
     r"|the\s+most\s+(?:accurate|appropriate|suitable|likely|plausible|fitting)(?:\s+one)?"
 )
 RIGHT_NOUN_MS = (
-    rf"{NOUN}(?:nya)?(?:\s+(?:yang\s+)?(?:paling\s+)?(?:betul|tepat|benar|sesuai|terbaik))?"
+    rf"{NOUN}(?:nya)?(?:\s+(?:yang\s+)?(?:(?:paling|lebih)\s+)?(?:betul|tepat|benar|sesuai|terbaik))?"
     r"|yang\s+(?:paling\s+)?(?:betul|tepat|benar|sesuai)"
 )
 FOLLOWERS = [
@@ -97,7 +100,7 @@ CONCLUSION = re.compile(
 PRAISES: tuple[tuple[Kind, str], ...] = (
     (
         "answer",
-        rf",?\s+(?:is|was|would\s+be|must\s+be)\s+(?:{RIGHT_NOUN_EN})|\s+it\s+is(?=\s*(?:[.,!;\n]|$))",
+        rf",?\s+(?:is|was|would\s+be|must\s+be)\s+(?!an?\s+(?:possible\s+)?(?:option|choice)\b)(?:{RIGHT_NOUN_EN})|\s+it\s+is(?=\s*(?:[.,!;\n]|$))",
     ),
     ("answer", rf"\s+(?:(?:ialah|adalah|merupakan|itulah)\s+)?(?:{RIGHT_NOUN_MS})"),
     ("praise", rf",?\s+(?:is|was)\s+(?:(?:clearly|therefore|indeed|the)\s+)*{RIGHT_EN}|\s+{BEST_EN}"),
@@ -108,11 +111,17 @@ PRAISES: tuple[tuple[Kind, str], ...] = (
 
 @lru_cache(maxsize=512)
 def claim_patterns(labels: tuple[str, ...]) -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    """How a text says that one of these labels is the answer, or speaks for one."""
     keys = "|".join(
         rf"(?i:{re.escape(key)})" for key in sorted(labels, key=len, reverse=True) if len(key) > 1
     )
     digits = r"|\d{1,2}(?![.,]?\d)" if labels and all(key.isdigit() for key in labels) else ""
     label = rf"(?P<label>{keys + '|' if keys else ''}[A-Z]{digits}|[a-z](?=\)|[.;,!]?\s*$))(?![\w’'-]*\w)"
+    return (*_answers(label), *_praised(label))
+
+
+def _answers(label: str) -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    """The label is given as the answer."""
     option = rf"(?i:{OPTION_WORD})"
     return (
         (
@@ -154,6 +163,43 @@ def claim_patterns(labels: tuple[str, ...]) -> tuple[tuple[Kind, re.Pattern[str]
                 re.M,
             ),
         ),
+        (
+            "answer",
+            re.compile(
+                rf"(?i:(?:^|[.!\n]\s*)(?:\d+[.)]\s*)?(?:choose|pick|select|pilih(?:lah)?)\s+|\b{RIGHT_ONE},?\s+)"
+                rf"{option}{OPENING}{label}(?=\)?\s*(?:[.,;!\n]|$))",
+                re.M,
+            ),
+        ),
+    )
+
+
+def _praised(label: str) -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    """The label is argued for."""
+    option = rf"(?i:{OPTION_WORD})"
+    return (
+        (
+            "praise",
+            re.compile(
+                rf"(?i:\b(?:matches|corresponds\s+to|points\s+to|agrees\s+with|supports|has\s+to\s+be|must\s+be"
+                rf"|sepadan\s+dengan|sesuai\s+dengan|merujuk\s+(?:kepada|pada))\s+){option}{OPENING}{label}"
+                r"(?=\)?\s*(?:[.,;!\n]|$))",
+                re.M,
+            ),
+        ),
+        (
+            "praise",
+            re.compile(rf"(?<!\w)(?<=makes ){label}(?i:\s+(?:the\s+)?(?:correct|right|best))(?!\w)", re.M),
+        ),
+        (
+            "praise",
+            re.compile(
+                rf"(?<!\w)(?:(?<=nly )|(?<=anya )){label}(?i:\)?\s+(?:yang\s+)?"
+                r"(?:is\s+(?:supported|right|correct|true|left|possible)|agrees|fits|matches|works|remains"
+                r"|disokong|sepadan|sesuai|tepat|betul|benar|didukung|cocok))(?!\w)",
+                re.M,
+            ),
+        ),
         *((kind, re.compile(rf"(?<!\w){label}[)\]\"'”]?(?i:{praise})(?!\w)")) for kind, praise in PRAISES),
     )
 
@@ -164,9 +210,28 @@ CLAUSE = re.compile(
 )
 ANSWER_LINE = re.compile(
     rf"(?im)(?:^|(?<=[.!?]\s))[^\w\n]*(?:(?:so|therefore|thus|hence|jadi|maka"
-    rf"|oleh itu),?\s+)?(?:the\s+)?{FULL_NOUN}"
+    rf"|oleh itu),?\s+)?(?:the\s+)?"
+    rf"(?:{FULL_NOUN}|conclusion|verdict|result|kesimpulan(?:nya)?|keputusan)"
     r"\s*(?:[:=：]|->|→|(?<=ans)\.|\s[–—-]\s)(?:[ \t]*\n)?[ \t]*(?P<value>[^\n]{0,400})"
 )
+TEXT_TAIL = re.compile(
+    r"\W*\s+(?:(?:is|was|must\s+be|ialah|adalah|merupakan)\s+)+(?:the\s+)?(?:(?:correct|right|best)\s+)?"
+    r"(?:answer|jawapan|jawaban)",
+    re.I,
+)
+"""`Oxygen is the answer`, behind the text of an option."""
+CHOICE_CUE = re.compile(
+    r"\b(?:answer|letter|correct|right|choose|select|pick|go with|jawapan|jawaban|huruf|betul|benar"
+    r"|tepat|memilih|pilih)",
+    re.I,
+)
+NO_CHOICE = re.compile(
+    r"n['’]t\b|\b(?:not|never|neither|nor|no|none|wrong|incorrect|false|eliminat\w*|rule\w*|trap|distractor|consider|check"
+    r"|look at|compare|if|bukan\w*|tidak|tak|tiada|salah|palsu|perangkap|jebakan|kecuali|ketepikan|coret|semak"
+    r"|lihat|cek|jika|kalau|students?|murid|pelajar|siswa)\b|\?",
+    re.I,
+)
+"""What keeps a short sentence from being a choice."""
 SHORT_VALUE_WORDS = 4
 """`Answer: English` claims `English`; a longer line is prose."""
 LABEL_HEAD = re.compile(

@@ -31,7 +31,7 @@ FAMILY_MARKS: Final[dict[FamilyWord, VerdictWord]] = {
     "harmed": "breaks", "slower": "holds", "not harmed": "holds", "inconclusive": "undecided",
 }  # fmt: skip
 FAMILY_WORDS: Final[dict[FamilyWord, str]] = {
-    "harmed": "harmed", "slower": "slower, within the promise", "not harmed": "not harmed",
+    "harmed": "harmed", "slower": "slower, within its limit", "not harmed": "not harmed",
     "inconclusive": "inconclusive",
 }  # fmt: skip
 CHECK_WORDS: Final = {
