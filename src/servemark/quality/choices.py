@@ -40,6 +40,8 @@ _UNDECIDED = re.compile(
     r"|(?:tidak|tak) (?:dapat|boleh|bisa) (?:me)?(?:nentukan|mastikan|milih|mutuskan|tentukan|pastikan|pilih))\b",
     re.I,
 )
+_IT_IS = r"(?:it (?:is|was|must be)|it['’]s|(?:ia|itu)?(?:lah)? ?(?:ialah|adalah|merupakan)) "
+_BECAUSE = r"\b(?:because|since|kerana|karena|sebab)\b"
 SHORT_WORDS = 12
 """A longer answer may mention a wrong option without choosing it."""
 
@@ -82,7 +84,11 @@ def opening_option(text: str, options: Mapping[str, str]) -> str | None:
         label
         for label, said in options.items()
         if len(bare := said.strip(" .")) > 0
-        and re.match(rf"[\W_]*{re.escape(bare)}\s*(?:[.,;:!\n)\"*–—]|-\s|$)(?!\d)", text, re.I)
+        and re.match(
+            rf"[\W_]*(?:{_IT_IS})?{re.escape(bare)}\s*(?:[.,;:!\n)\"*–—]|-\s|$|{_BECAUSE})(?!\d)",
+            text,
+            re.I,
+        )
     ]
     return max(fits, key=lambda label: len(options[label]), default=None)
 
@@ -181,8 +187,10 @@ def invalid_choice(exchange: Exchange) -> Ruling:
         return not_applicable("a refusal makes no choice")
     told = [words for words in exchange.options.values() if words and _holds(text, words)]
     by_line = _ASKS_FOR_LINE.search(texts.prompt(exchange)) is not None
-    if label_asked and not by_line and len(told) == 1 and not _UNDECIDED.search(text):
-        return not_applicable(f"no label; names the option {told[0]}")
+    taught = exchange.eval_type == "teaching" and exchange.options.get(key_label(exchange) or "") in told
+    one = len(told) == 1 and (exchange.eval_type == "teaching" or not by_line)
+    if label_asked and (one or taught) and not _UNDECIDED.search(text):
+        return not_applicable(f"no label; names the option {', '.join(told)}")
     named = named_labels(text, exchange.options) | {
         label
         for label, words in exchange.options.items()

@@ -37,6 +37,11 @@ _ITEM = re.compile(r"(?:[-*+•]|\(?(?:\d+|[A-Za-z])[.)])\s")
 _CHOICE_LINE = re.compile(
     r"(?i)\b(?:answer|option|choice|jawapan|jawaban|pilihan)\b[^.]{0,30}?[:\s(]*\b[A-Z]\b[)*]*$"
 )
+_ANSWER_END = re.compile(
+    r"(?i:\b(?:answer|option|choice|jawapan|jawaban|pilihan))\b[^.:]{0,20}:\s*\W{0,3}[A-Z]\b(?:\W{1,4}[^.!?]{1,80})?$"
+)
+_LOOSE_END = re.compile(r",\n+[ \t]*[A-Z]\w*(?: [\w']+){0,3}$")
+"""The name below a letter."""
 _OPEN_WORDS = frozenset((
     "a", "an", "the", "of", "to", "in", "on", "at", "by", "for", "with", "from", "and", "or", "but",
     "because", "that", "which", "is", "are", "was", "were", "its", "their", "yang", "dan", "di", "ke",
@@ -44,6 +49,11 @@ _OPEN_WORDS = frozenset((
     "adalah", "atau", "para", "sebagai", "akan", "telah", "sudah",
 ))  # fmt: skip
 """No sentence ends on one of these."""
+_JOINTS = frozenset((
+    "a", "an", "the", "and", "or", "but", "because", "its", "their", "yang", "dan", "di", "ke", "dari", "daripada",
+    "pada", "dengan", "oleh", "kerana", "karena", "bahawa", "bahwa", "ialah", "adalah", "atau", "para", "sebagai",
+))  # fmt: skip
+"""Of these, those that end no loose sentence either (`the one I asked for`)."""
 
 
 def truncated_cap(exchange: Exchange) -> Ruling:
@@ -86,6 +96,9 @@ def truncated_stream(exchange: Exchange) -> Ruling:
     if exchange.error:
         return defect("truncated_stream", "major", excerpt=_tail(exchange), detail=exchange.error)
     if reason is None or exchange.answer is None:
+        if exchange.completion_tokens and _stops_on_a_joint(exchange.answer or ""):
+            detail = "no finish reason, and the text stops on a word that must go on"
+            return defect("truncated_stream", "major", excerpt=_tail(exchange), detail=detail)
         cut = exchange.answer is not None and stops_in_mid_sentence(exchange.answer)
         return (
             not_applicable(f"reads as if it stopped in mid-sentence: {_tail(exchange)}")
@@ -159,10 +172,18 @@ def stops_in_mid_sentence(text: str) -> bool:
         return False
     if last_line[-1] in ",-–(" or tokens[-1].casefold() in _OPEN_WORDS:
         return True
+    if _ANSWER_END.search(last_line) or _CHOICE_LINE.search(last_line):
+        return False
     before = bare[: len(bare) - len(last_line)] + " ".join(tokens[:-1])
     return not re.match(r"(?:[-*+•]|\d+[.)]|[A-Z][.)])\s", last_line) and bool(
         re.search(r"[a-z]{2}[.!?](\s|$)", before)
     )
+
+
+def _stops_on_a_joint(text: str) -> bool:
+    """Whether prose stops on an article, a conjunction or the like: no loose sentence, title or list of words does."""
+    tokens = text.rstrip().rsplit("\n", 1)[-1].split()
+    return len(tokens) >= SHORT_WORDS and tokens[-1] in _JOINTS and tokens[-2].isalnum()
 
 
 def lacks_an_end(text: str, options: Mapping[str, str] = {}) -> bool:
@@ -170,6 +191,10 @@ def lacks_an_end(text: str, options: Mapping[str, str] = {}) -> bool:
     that it was cut. Labels, options, last lines such as `Answer: B`, and items like those before them are ends.
     """
     bare = text.rstrip()
+    if any(bare.casefold().endswith(each.casefold().strip(" .")) for each in options.values() if each):
+        return False
+    if bare.rpartition(" ")[2] in options or _LOOSE_END.search(bare):
+        return False
     if stops_in_mid_sentence(bare):
         return True
     lines = [line.strip() for line in bare.split("\n") if line.strip()]
@@ -180,10 +205,7 @@ def lacks_an_end(text: str, options: Mapping[str, str] = {}) -> bool:
         or last.startswith(("|", "#", "```", "$", "http"))
     ):
         return False
-    folded = last.casefold()
-    if any(folded.endswith(each.casefold()) for each in options.values() if each) or _CHOICE_LINE.search(
-        last
-    ):
+    if _CHOICE_LINE.search(last):
         return False
     items = [bool(_ITEM.match(line)) for line in lines]
     if items[-1] and sum(items) > 1:

@@ -22,6 +22,15 @@ _ONLY_JSON = re.compile(
 )
 
 
+_KEYS = re.compile(
+    r"\bJSON object\b[^.\n{}]{0,30}?\b(?:keys|fields)\b:?\s*((?:[\"'`]\w+[\"'`](?:\s*,?\s*(?:and |dan )?))+)",
+    re.IGNORECASE,
+)
+_OPTIONAL = re.compile(
+    r"\b(?:optional|if|unless|where|may|jika|kalau|nest\w*|inside|within)\b", re.IGNORECASE
+)
+
+
 def bad_format(exchange: Exchange) -> Ruling:
     """Not in the form that was asked for. JSON in a code fence is accepted, with a note."""
     if not is_whole(exchange):
@@ -39,6 +48,10 @@ def bad_format(exchange: Exchange) -> Ruling:
         return _unreadable(text, error)
     if schema is not None and (problem := violation(value, schema)):
         return defect("bad_format", "major", excerpt=text, detail=problem)
+    if schema is None and isinstance(value, dict) and (missing := _named_keys(exchange) - value.keys()):
+        return defect(
+            "bad_format", "major", excerpt=text, detail=f"lacks the keys {', '.join(sorted(missing))}"
+        )
     return passed(*(("the JSON stands in a code fence",) if fenced else ()))
 
 
@@ -67,6 +80,16 @@ def _unreadable(text: str, error: Exception) -> Ruling:
 def _asks_for_json(exchange: Exchange) -> bool:
     last = [each.content for each in exchange.messages if each.role == "user"][-1:]
     return any(_ONLY_JSON.search(each) for each in (exchange.system, *last))
+
+
+def _named_keys(exchange: Exchange) -> set[str]:
+    """The keys that the prompt names in quotes: `with the keys "city" and "country"`; none where some are optional."""
+    last = [each.content for each in exchange.messages if each.role == "user"][-1:]
+    text = "\n".join((exchange.system, *last))
+    found = _KEYS.findall(text)
+    if len(found) != 1 or _OPTIONAL.search(text):
+        return set()
+    return set(re.findall(r"\w+", re.sub(r"(?<=[\s,])(?:and|dan)(?=\s)", " ", found[0])))
 
 
 def _schema_of(exchange: Exchange) -> dict[str, Any] | None:

@@ -149,7 +149,8 @@ def _judged(
     if expected not in NOUNS_IN_CAPITALS:
         own = without_names(own)
     likely, reads_as, _ = _share(own, expected)
-    if 0 <= likely <= UNLIKELY and _is_a_sentence_of(reads_as, own, expected, free):
+    few = len({word.casefold() for word in own.split()}) < ENOUGH_WORDS <= len(own.split())
+    if not few and 0 <= likely <= UNLIKELY and _is_a_sentence_of(reads_as, own, expected, free):
         return [Part(sentence, letters, True, reads_as)]
     return [None]
 

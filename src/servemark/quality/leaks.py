@@ -45,6 +45,13 @@ _WHO = re.compile(
     r"|perkenalkan diri",
     re.I,
 )
+_RULE = re.compile(
+    r"\b(?:you|your|yours|never|always|do not|don['’]t|must|only|reply|answer|respond|say|tell|instructions?"
+    r"|anda|awak|kamu|jangan|selalu|sentiasa|mesti|harus|wajib|hanya|sahaja|saja|jawab|balas|arahan|instruksi|user|pengguna)\b",
+    re.I,
+)
+"""A sentence of a system prompt that is a rule and no fact."""
+FACT_STEMS = 2
 _YOU_ARE = re.compile(
     r"(?:^|(?<=[.!?\n]))\s*(?:you are|your name is|anda|kamu|awak|nama anda)\b[^.!?\n]*", re.I
 )
@@ -210,7 +217,7 @@ def _covered(said: list[str], inside: set[tuple[str, ...]]) -> float:
 
 def _may_be_said(exchange: Exchange) -> set[tuple[str, ...]]:
     """Runs of the system prompt that an answer may hold: sentences it is told to say, a passage that stands there, and
-    who it is where that is asked.
+    who it is where that is asked, and facts (no rules) that the question is about.
     """
     system = exchange.system
     parts = (
@@ -218,7 +225,17 @@ def _may_be_said(exchange: Exchange) -> set[tuple[str, ...]]:
     )
     if _WHO.search(question(exchange)):
         parts += _YOU_ARE.findall(system)
+    asks = _stems(question(exchange))
+    parts += [
+        each
+        for each in re.split(r"(?<=[.!?])\s+|\n", system)
+        if not _RULE.search(each) and len(_stems(each) & asks) >= FACT_STEMS
+    ]
     return set().union(*(shingles(part, LEAK_WORDS) for part in parts))
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:5] for word in words(text) if len(word) >= 4}
 
 
 def _without_quotes(text: str) -> str:
