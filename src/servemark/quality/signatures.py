@@ -104,7 +104,9 @@ SIGNATURES = (
         "role header without its tokens",
         "Llama 3 chat template, special tokens skipped",
     ),
-    _pattern(r"(?m)^You have access to the following tools:", "tool prompt", "ReAct prompts in public code"),
+    _pattern(
+        r"(?m)^You have access to the following tools:", "tool prompt", "ReAct prompts in public code"
+    ),
     _pattern(
         r"\{\s*\"type\":\s*\"function\",\s*\"function\":\s*\{|\"tool_calls\":\s*\[",
         "tool definition",
