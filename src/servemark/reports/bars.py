@@ -15,7 +15,7 @@ from servemark.reports.labels import percent
 from servemark.reports.page import Chart, Series
 from servemark.reports.palette import INK, LIMIT, MUTED, PARTS, RUNS
 from servemark.reports.placement import Label
-from servemark.reports.scales import value_axis
+from servemark.reports.scales import Axis, value_axis
 from servemark.units import GIB, MIB
 
 ROW_PX = 24
@@ -81,22 +81,7 @@ def _stacked_chart(budgets: Sequence[tuple[str, MemoryBudget]]) -> Chart:
         texts.append(
             Label(text=held, x=MEMORY_PX + 8, y=ROW_PX * (i + 0.5), colour=INK if budget.fits else LIMIT)
         )
-    bars = {
-        "data": {"values": rows},
-        "mark": {"type": "bar", "height": 14},
-        "encoding": {
-            "x": {
-                "field": "start",
-                "type": "quantitative",
-                "scale": axis.scale(),
-                "axis": axis.axis(grid=True),
-            },
-            "x2": {"field": "end"},
-            "y": row_axis("subject", names),
-            "color": {"field": "colour", "type": "nominal", "scale": None},
-            "tooltip": {"field": "tip", "type": "nominal"},
-        },
-    }
+    bars = bar_layer(rows, axis, "subject", names)
     return Chart(
         key="memory",
         title="Memory of one GPU",
@@ -127,17 +112,7 @@ def memory_chart(budget: MemoryBudget, *, narrow: bool = False) -> Chart:
     axis = value_axis([start / GIB, budget.usable_bytes / GIB], title="GiB", length_px=width)
     height = ROW_PX * len(rows)
     x = {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)}
-    bars = {
-        "data": {"values": rows},
-        "mark": {"type": "bar", "height": 14},
-        "encoding": {
-            "x": x,
-            "x2": {"field": "end"},
-            "y": row_axis("part", [row["part"] for row in rows]),
-            "color": {"field": "colour", "type": "nominal", "scale": None},
-            "tooltip": {"field": "tip", "type": "nominal"},
-        },
-    }
+    bars = bar_layer(rows, axis, "part", [row["part"] for row in rows])
     rule = {
         "data": {"values": [{"start": budget.usable_bytes / GIB}]},
         "mark": {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3]},
@@ -182,7 +157,22 @@ def _mib(size: float) -> str:
     return f"{size / MIB:,.0f} MiB"
 
 
-def row_axis(field: str, names: Sequence[str]) -> dict[str, Any]:
+def bar_layer(rows: Sequence[Spec], axis: Axis, field: str, names: Sequence[str]) -> Spec:
+    """Bars from `start` to `end` of their `colour`, in the row of the name that `field` holds."""
+    return {
+        "data": {"values": list(rows)},
+        "mark": {"type": "bar", "height": 14},
+        "encoding": {
+            "x": {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)},
+            "x2": {"field": "end"},
+            "y": _row_axis(field, names),
+            "color": {"field": "colour", "type": "nominal", "scale": None},
+            "tooltip": {"field": "tip", "type": "nominal"},
+        },
+    }  # fmt: skip
+
+
+def _row_axis(field: str, names: Sequence[str]) -> dict[str, Any]:
     """One row per name, in the order given, each `ROW_PX` high."""
     return {
         "field": field,
@@ -231,17 +221,7 @@ def _failure_chart(run: Run, series: Series, name: str) -> Chart:
         listed = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in _failures(level).items())
         texts.append(Label(text=f"{listed or 'none'} of {level.requests_sent:,}", x=FAILURES_PX + 8,
                            y=ROW_PX * (i + 0.5), colour=INK if listed else MUTED))  # fmt: skip
-    bars = {
-        "data": {"values": rows},
-        "mark": {"type": "bar", "height": 14},
-        "encoding": {
-            "x": {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)},
-            "x2": {"field": "end"},
-            "y": row_axis("level", names),
-            "color": {"field": "colour", "type": "nominal", "scale": None},
-            "tooltip": {"field": "tip", "type": "nominal"},
-        },
-    }  # fmt: skip
+    bars = bar_layer(rows, axis, "level", names)
     kinds = [k for k in OUTCOMES[1:] if any(k in _failures(level) for level in levels)]
     return Chart(
         key=name,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from servemark.domain.quality import LevelQuality
 from servemark.domain.run import OUTCOMES, Level, Run
 from servemark.domain.workload import load_label, load_value
-from servemark.reports.bars import FAILURE_COLOURS, FAILURES_PX, ROW_PX, key_layers, row_axis
+from servemark.reports.bars import FAILURE_COLOURS, FAILURES_PX, ROW_PX, bar_layer, key_layers
 from servemark.reports.drawing import Spec, chart_spec, point_layer, position, text_layers
 from servemark.reports.labels import load_axis, percent
 from servemark.reports.page import Chart, Series
@@ -61,17 +61,7 @@ def outcome_chart(run: Run, series: Series, name: str) -> Chart:
     axis = Axis(
         title="% of requests sent", kind="linear", low=0.0, high=100.0, ticks=ticks, length_px=FAILURES_PX
     )
-    bars = {
-        "data": {"values": rows},
-        "mark": {"type": "bar", "height": 14},
-        "encoding": {
-            "x": {"field": "start", "type": "quantitative", "scale": axis.scale(), "axis": axis.axis(grid=True)},
-            "x2": {"field": "end"},
-            "y": row_axis("level", names),
-            "color": {"field": "colour", "type": "nominal", "scale": None},
-            "tooltip": {"field": "tip", "type": "nominal"},
-        },
-    }  # fmt: skip
+    bars = bar_layer(rows, axis, "level", names)
     seen = {row["colour"] for row in rows}
     key = {part: colour for part, colour in COLOURS.items() if colour in seen}
     return Chart(

@@ -37,8 +37,8 @@ def render_terminal(report: Report, console: Console) -> None:
             print_table(table, console)
 
 
-def print_causes(causes: Sequence[Cause], console: Console, *, whole: bool = False) -> None:
-    """Findings, numbered: claim, evidence and next step; whole with answers side by side and what would refute it."""
+def print_causes(causes: Sequence[Cause], console: Console) -> None:
+    """Findings, numbered: claim, consequence, evidence and next step; `explain` says more."""
     for n, cause in enumerate(causes, 1):
         head = Text(f"{n}. {cause.claim}", style="bold")
         console.print(head + Text(f"  ({cause.confidence})", style="not bold dim"))
@@ -48,13 +48,6 @@ def print_causes(causes: Sequence[Cause], console: Console, *, whole: bool = Fal
             shown = ", ".join(label for label, _ in seen.links)
             console.print(Text(f"   - {seen.text}") + Text(f" [{shown}]" if shown else "", style="dim"))
         console.print(Text(f"   next: {cause.next_step}"))
-        if not whole:
-            continue
-        console.print(Text(f"   refuted by: {cause.refuted_by}", style="dim"))
-        for pair in cause.pairs:
-            console.print(Text(f"   {pair.title}", style="dim"))
-            for lead, text in (("alone", pair.alone), ("under load", pair.under_load)):
-                console.print(Text(f"     {lead}: ", style="dim") + Text(" ".join(text.split())))
 
 
 def print_table(table: Table, console: Console) -> None:
